@@ -1,0 +1,94 @@
+"""Fashion-MNIST as arrays, and the order of minibatches."""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from normlib.fetch import SUMS, DataError, find, read
+
+SAMPLE = Path(__file__).with_name("fashion_mnist_sample.npz")
+PROFILES = ("full", "quick")
+CLASS_NAMES = (
+    "T-shirt/top", "trouser", "pullover", "dress", "coat",
+    "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+
+
+class Dataset(NamedTuple):
+    """Images float32 in [0, 1], (N, 28, 28, 1); labels int32, (N,)."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+def profile() -> str:
+    """The profile that NORMLIB_PROFILE names, "full" without one; raises ValueError for others."""
+    return _valid(os.environ.get("NORMLIB_PROFILE") or "full")
+
+
+def _valid(name: str) -> str:
+    if name not in PROFILES:
+        raise ValueError(f"profile must be one of {', '.join(PROFILES)}; received {name!r}.")
+    return name
+
+
+@cache
+def load(profile: str) -> Dataset:
+    """Return the images of a profile: all of Fashion-MNIST, or the embedded sample of it.
+
+    Raises ValueError for an unknown profile, DataError when the full data cannot be had.
+    """
+    if _valid(profile) == "quick":
+        with np.load(SAMPLE) as sample:
+            return _scaled(*(sample[name] for name in Dataset._fields))
+    folder = find()
+    train_images, train_labels, test_images, test_labels = (read(folder, name) for name in SUMS)
+    return _scaled(
+        np.frombuffer(train_images, np.uint8, offset=16).reshape(-1, 28, 28),
+        np.frombuffer(train_labels, np.uint8, offset=8),
+        np.frombuffer(test_images, np.uint8, offset=16).reshape(-1, 28, 28),
+        np.frombuffer(test_labels, np.uint8, offset=8),
+    )
+
+
+def _scaled(train_images, train_labels, test_images, test_labels) -> Dataset:
+    train, test = (i[..., None].astype(np.float32) / 255 for i in (train_images, test_images))
+    return Dataset(train, train_labels.astype(np.int32), test, test_labels.astype(np.int32))
+
+
+def draw_sample(images: Dataset) -> Dataset:
+    """Return the sample of the quick profile: 200 training and 100 test images of each class."""
+    train, test = _balanced(images.train_labels, 200), _balanced(images.test_labels, 100)
+    return Dataset(
+        images.train_images[train], images.train_labels[train],
+        images.test_images[test], images.test_labels[test],
+    )  # fmt: skip
+
+
+def _balanced(labels: np.ndarray, per_class: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.sort(np.concatenate([
+        rng.choice(np.flatnonzero(labels == label), per_class, replace=False) for label in range(10)
+    ]))  # fmt: skip
+
+
+def batch_order(seed: int, epoch: int, size: int) -> np.ndarray:
+    """Return the order of the `size` training images in one epoch: a permutation, (size,)."""
+    return np.random.default_rng([seed, epoch]).permutation(size)
+
+
+def main() -> None:
+    try:
+        print(f"Fashion-MNIST: {find()}")
+    except DataError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

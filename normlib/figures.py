@@ -1,0 +1,188 @@
+"""One function per kind of figure, and how figures, tables and computed prose are shown.
+
+Functions that draw take records, not models, and return the figure. Importing this module sets
+the lab's Matplotlib style.
+"""
+
+import io
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from normlib import archive, data, stats
+from normlib.archive import Record
+from normlib.arms import PUBLISHED, Arm
+
+sns.set_theme(context="notebook", style="ticks", rc={
+    "figure.constrained_layout.use": True, "axes.spines.top": False, "axes.spines.right": False,
+    "legend.frameon": False, "svg.hashsalt": "normlib", "figure.dpi": 100,
+})  # fmt: skip
+
+# One colour per method everywhere, of the colour-blind palette; ours dark, TensorFlow's light.
+GREY, BLUE, SKY = "#555555", "#0173b2", "#56b4e9"
+ORANGE, YELLOW, GREEN = "#d55e00", "#de8f05", "#029e73"
+COLORS = {
+    ("none", "ours"): GREY,
+    ("batch", "ours"): BLUE,
+    ("batch", "keras"): SKY,
+    ("layer", "ours"): ORANGE,
+    ("layer", "keras"): YELLOW,
+    ("weight", "ours"): GREEN,
+}
+AXIS = {
+    "train_accuracy": "training accuracy (%)",
+    "test_accuracy": "test accuracy (%)",
+    "train_loss": "training loss (nats)",
+    "test_loss": "test loss (nats)",
+}
+
+
+def style(arm: Arm) -> dict:
+    """The arm's colour, and dashes where the norm sits on the hidden layer."""
+    dashed = arm.placement == "hidden"
+    return {"color": COLORS[arm.norm, arm.implementation], "linestyle": "--" if dashed else "-"}
+
+
+def per_epoch(records: Sequence[Record], *metrics: str) -> Figure:
+    """One panel a metric against epochs: every seed thin, the mean of the seeds thick."""
+    figure, axes = plt.subplots(1, len(metrics), figsize=(5.2 * len(metrics) + 1, 4), squeeze=False)
+    for ax, metric in zip(axes[0], metrics, strict=True):
+        for arm, runs in by_arm(records).items():
+            _seeds_and_mean(ax, arm, [getattr(run, metric) for run in runs], metric)
+        epochs = range(1, max(len(record.test_loss) for record in records) + 1)
+        ax.set(xlabel="epoch", ylabel=AXIS[metric], xticks=epochs)
+    axes[0, -1].legend(loc="best", fontsize="small")
+    return figure
+
+
+def _seeds_and_mean(ax, arm: Arm, curves: list[list[float]], metric: str) -> None:
+    values = np.array(curves) * (100 if metric.endswith("accuracy") else 1)
+    epochs = np.arange(1, values.shape[1] + 1)
+    ax.plot(epochs, values.T, linewidth=0.8, alpha=0.45, **style(arm))
+    ax.plot(epochs, values.mean(0), linewidth=2.4, label=arm.label, **style(arm))
+    if metric == "test_accuracy" and arm in PUBLISHED:
+        ax.plot(epochs[-1] + 0.12, PUBLISHED[arm], "D", markersize=6, color=style(arm)["color"])
+
+
+def per_step(records: Sequence[Record], window: int = 10) -> Figure:
+    """Minibatch loss every 10 steps: every seed faint, and a running mean of the seeds' mean."""
+    figure, ax = plt.subplots(figsize=(8, 4))
+    for arm, runs in by_arm(records).items():
+        losses = np.array([run.loss_every_10 for run in runs])
+        steps = 10 * np.arange(losses.shape[1])
+        mean = pd.Series(losses.mean(0)).rolling(window, min_periods=1).mean()
+        ax.plot(steps, losses.T, linewidth=0.4, alpha=0.25, **style(arm))
+        ax.plot(steps, mean, linewidth=2, label=arm.label, **style(arm))
+    ax.set(xlabel="step (minibatches of 100 images)", ylabel="training loss (nats)", yscale="log")
+    ax.legend(fontsize="small")
+    return figure
+
+
+def distance(records: Sequence[Record], pairs: Iterable[tuple[Arm, Arm]]) -> Figure:
+    """How far the losses of two arms with the same seed lie apart, step by step."""
+    figure, ax = plt.subplots(figsize=(8, 4))
+    for arm, other in pairs:
+        gaps = stats.loss_distance(records, arm, other)
+        label = f"|{arm.label} {stats.minus('-')} {other.label}|"
+        ax.plot(gaps, linewidth=0.6, alpha=0.5, **style(arm))
+        ax.plot(gaps.mean(axis=1), linewidth=1.8, label=label, **style(arm))
+    ax.set(xlabel="step (minibatches of 100 images)", ylabel="distance of losses (nats)")
+    ax.set_yscale("symlog", linthresh=1e-7)
+    ax.legend(fontsize="small")
+    return figure
+
+
+def final_errors(records: Sequence[Record]) -> Figure:
+    """Bars of the mean final test error, every seed a dot, 95 % intervals, published runs."""
+    arms = list(by_arm(records))
+    figure, ax = plt.subplots(figsize=(8, 0.5 * len(arms) + 1.2))
+    for row, arm in enumerate(arms):
+        errors = 100 - stats.final(records, arm)
+        bar = stats.interval(errors.to_numpy())
+        hatch = "//" if arm.placement == "hidden" else None
+        color = style(arm)["color"]
+        ax.barh(row, bar.mean, color=color, alpha=0.35, hatch=hatch, edgecolor=color, linewidth=0)
+        ax.plot([bar.low, bar.high], [row, row], color=color, linewidth=2)
+        ax.plot(errors, [row] * len(errors), "o", color=color, markersize=4)
+        if arm in PUBLISHED:
+            ax.plot(100 - PUBLISHED[arm], row, "D", color="black", markersize=6, fillstyle="none")
+    ax.set(yticks=range(len(arms)), yticklabels=[arm.label for arm in arms])
+    ax.set(xlabel="final test error (%)", xlim=(0, None))
+    ax.invert_yaxis()
+    return figure
+
+
+def classes(images: data.Dataset, per_class: int = 8) -> Figure:
+    """A row of training images for each class."""
+    figure, axes = plt.subplots(1, 1, figsize=(6.4, 7))
+    rows = [images.train_images[images.train_labels == label][:per_class] for label in range(10)]
+    mosaic = np.concatenate([np.concatenate(list(row[..., 0]), 1) for row in rows])
+    axes.imshow(mosaic, cmap="gray_r", interpolation="nearest")
+    axes.set(xticks=[], yticks=14 + 28 * np.arange(10), yticklabels=data.CLASS_NAMES)
+    axes.tick_params(length=0)
+    sns.despine(ax=axes, left=True, bottom=True)
+    return figure
+
+
+def by_arm(records: Iterable[Record]) -> dict[Arm, list[Record]]:
+    """The records of each arm that did not diverge, in the order they came."""
+    found: dict[Arm, list[Record]] = {}
+    for record in records:
+        if record.diverged is None:
+            found.setdefault(record.arm, []).append(record)
+    return found
+
+
+def show(figure: Figure, number: str, caption: str, alt: str) -> None:
+    """Display the figure and its caption, and save it under its number as SVG and PNG."""
+    figure.savefig(_file("figures", number, "svg"), metadata={"Date": None})
+    png = io.BytesIO()
+    figure.savefig(png, dpi=170, metadata={"Software": None})
+    _file("figures", number, "png").write_bytes(png.getvalue())
+    plt.close(figure)
+    width = round(100 * figure.get_figwidth())
+    bundle = {"image/png": b64encode(png.getvalue()).decode(), "text/plain": alt}
+    display(bundle, raw=True, metadata={"image/png": {"alt": alt, "width": width}, "alt": alt})
+    _caption(number, caption)
+
+
+def show_table(frame: pd.DataFrame, number: str, caption: str) -> None:
+    """Display the table under its caption, and save it under its number as CSV."""
+    frame.to_csv(_file("tables", number, "csv"), index=False)
+    _caption(number, caption)
+    html = frame.to_html(index=False, border=0)
+    display({"text/html": html, "text/plain": frame.to_string(index=False)}, raw=True)
+
+
+def prose(text: str) -> None:
+    """Display a paragraph whose numbers were computed."""
+    display({"text/markdown": text, "text/plain": text}, raw=True, metadata={"prose": True})
+
+
+def show_environment(records: Iterable[Record]) -> None:
+    """Say on what machine and with which versions the records were computed."""
+    found = {tuple(record.environment.items()): None for record in records}
+    for environment in found:
+        prose(", ".join(f"{name} {value}" for name, value in environment) + ".")
+
+
+def _caption(number: str, caption: str) -> None:
+    text = f"**{number}.** {caption}"
+    bundle = {"text/markdown": text, "text/plain": text}
+    display(bundle, raw=True, metadata={"caption": _slug(number)})
+
+
+def _slug(number: str) -> str:
+    return number.lower().replace(" ", "-")
+
+
+def _file(kind: str, number: str, ending: str):
+    folder = archive.ROOT / "build" / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{_slug(number)}.{ending}"

@@ -1,0 +1,51 @@
+"""What computed a record: the hash of the numerical sources, and the environment."""
+
+import ast
+import hashlib
+import platform
+import sys
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+
+@cache
+def sources() -> str:
+    """A hash of the code that decides the numbers of a run: comments and docstrings aside."""
+    folder = Path(__file__).parent
+    names = ("ops", "layers", "model", "train")
+    code = "\n".join(_code(folder / f"{name}.py") for name in names)
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+def _code(file: Path) -> str:
+    tree = ast.parse(file.read_text())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            body[:] = [part for part in body if not _is_text(part)]
+    return ast.unparse(tree)  # the same text on every Python, as ast.dump is not
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)
+
+
+def environment(tensorflow: str, threads: int) -> dict:
+    """What the numbers may depend on besides the code: versions, CPU model, threads."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tensorflow,
+        "keras": version("keras"),
+        "numpy": version("numpy"),
+        "system": f"{sys.platform} {platform.machine()}",
+        "cpu": _cpu(),
+        "threads": threads,
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

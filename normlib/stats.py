@@ -1,0 +1,182 @@
+"""Paired comparisons of records: means with intervals, and the tables made of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import ttest_1samp
+
+from normlib.archive import Record
+from normlib.arms import PUBLISHED, Arm
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean of n values and its 95 % interval (Student's t)."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def verdict(self) -> str:
+        """Whether the mean is "higher" or "lower" than 0, or "undecided"."""
+        return "higher" if self.low > 0 else "lower" if self.high < 0 else "undecided"
+
+    def text(self, unit: str = "points", digits: int = 2) -> str:
+        """As `+0.12 points (95 % interval -0.30 to +0.54, n = 3)`."""
+        mean, low, high = (minus(f"{v:+.{digits}f}") for v in (self.mean, self.low, self.high))
+        return f"{mean} {unit} (95 % interval {low} to {high}, n = {self.n})"
+
+
+def minus(number: str) -> str:
+    """The number with a true minus sign."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """The mean of the values and its 95 % interval; raises ValueError for fewer than two."""
+    if len(values) < 2:
+        raise ValueError(f"an interval needs at least 2 values; received {len(values)}.")
+    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
+    return Interval(float(np.mean(values)), float(low), float(high), len(values))
+
+
+def outcome(predicted: str, *found: Interval) -> str:
+    """Whether every interval has the predicted verdict; "undecided" if none says the opposite."""
+    verdicts = {each.verdict for each in found}
+    if verdicts == {predicted}:
+        return "The prediction held."
+    if predicted != "undecided" and verdicts <= {predicted, "undecided"}:
+        return "The prediction is undecided."
+    return "The prediction failed."
+
+
+def final(records: Iterable[Record], arm: Arm, metric: str = "test_accuracy") -> pd.Series:
+    """The arm's last value of `metric` by seed, accuracies in percent; NaN for a diverged run."""
+    scale = 100 if metric.endswith("accuracy") else 1
+    values = {r.seed: _last(r, metric) * scale for r in records if r.arm == arm}
+    return pd.Series(values, name=arm.label, dtype=float).sort_index()
+
+
+def _last(record: Record, metric: str) -> float:
+    return np.nan if record.diverged is not None else getattr(record, metric)[-1]
+
+
+def mean_training_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
+    """The arm's training loss averaged over the whole run, in nats, by seed: how fast it learns."""
+    values = {r.seed: float(np.mean(r.train_loss)) for r in records if r.arm == arm}
+    return pd.Series(values, name=arm.label).sort_index()
+
+
+def first_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
+    """The arm's loss on the first minibatch, before any step, in nats, by seed."""
+    return pd.Series({r.seed: r.loss_every_10[0] for r in records if r.arm == arm}).sort_index()
+
+
+def loss_distance(records: Sequence[Record], arm: Arm, other: Arm) -> pd.DataFrame:
+    """|loss of arm - loss of other| every 10 steps, in nats: a row a step, a column a seed."""
+    losses = {r.key: np.array(r.loss_every_10) for r in records}
+    seeds = sorted(seed for a, seed in losses if a == arm)
+    frame = pd.DataFrame({s: np.abs(losses[arm, s] - losses[other, s]) for s in seeds})
+    return frame.set_index(10 * frame.index.rename("step"))
+
+
+def paired(values: pd.Series, reference: pd.Series) -> Interval:
+    """The interval of the differences seed by seed; raises ValueError if the seeds differ."""
+    if not values.index.equals(reference.index):
+        raise ValueError(
+            f"paired runs need the same seeds; received {list(values.index)} and "
+            f"{list(reference.index)}."
+        )
+    return interval((values - reference).to_numpy())
+
+
+def final_table(records: Sequence[Record], arms: Iterable[Arm]) -> pd.DataFrame:
+    """A row an arm: published and our final test accuracy in percent, interval, extremes, n."""
+    return pd.DataFrame([_row(arm, final(records, arm)) for arm in arms])
+
+
+def _row(arm: Arm, values: pd.Series) -> dict:
+    ours = interval(values.to_numpy())
+    return {
+        "mode": arm.label,
+        "published, 1 run (%)": f"{PUBLISHED[arm]:.2f}" if arm in PUBLISHED else "–",
+        "ours, mean (%)": f"{ours.mean:.2f}",
+        "95 % interval": f"{ours.low:.2f} to {ours.high:.2f}",
+        "lowest to highest seed": f"{values.min():.2f} to {values.max():.2f}",
+        "n": ours.n,
+    }
+
+
+def difference_table(
+    records: Sequence[Record], pairs: Iterable[tuple[Arm, Arm]], values=final, unit: str = "points"
+) -> pd.DataFrame:
+    """A row a pair (arm, reference): the paired difference of `values`, interval and verdict."""
+    return pd.DataFrame([_difference(records, *pair, values, unit) for pair in pairs])
+
+
+def _difference(records, arm: Arm, reference: Arm, values, unit: str) -> dict:
+    found = paired(values(records, arm), values(records, reference))
+    low, high = minus(f"{found.low:+.2f}"), minus(f"{found.high:+.2f}")
+    return {
+        "difference": f"{arm.label} {minus('-')} {reference.label}",
+        f"mean ({unit})": minus(f"{found.mean:+.2f}"),
+        "95 % interval": f"{low} to {high}",
+        "n": found.n,
+        "verdict": found.verdict,
+    }
+
+
+FIRST_STEPS = 100
+FIRST = f"relative difference, first {FIRST_STEPS} steps"
+SLACK = 1e-3  # relative; other processors round otherwise, and training amplifies that
+
+
+def first_steps(run: Record, archived: Record) -> float:
+    """The largest relative difference of two runs' losses over their first 100 steps."""
+    count = FIRST_STEPS // 10 + 1
+    ours, theirs = (np.array(r.loss_every_10[:count]) for r in (run, archived))
+    return float(np.max(np.abs(ours - theirs) / theirs))
+
+
+def same_numbers(run: Record, archived: Record) -> bool:
+    """Whether two runs agree bit for bit in everything but time and environment."""
+    return run.numbers() == archived.numbers()
+
+
+def comparison(run: Record, archived: Record) -> str:
+    """The sentence that sets a run beside the archived run of the same arm and seed."""
+    here, there = (100 * _last(record, "test_accuracy") for record in (run, archived))
+    return (
+        f"Trained here, {run.arm.label} with seed {run.seed} scored {here:.2f} % on the test "
+        f"images; the archived run scored {there:.2f} %. {_agreement(run, archived)}"
+    )
+
+
+def _agreement(run: Record, archived: Record) -> str:
+    if same_numbers(run, archived):
+        return "All their numbers agree bit for bit."
+    gap = first_steps(run, archived)
+    return (
+        f"Their losses over the first {FIRST_STEPS} steps differ by at most {gap:.0e} (relative)."
+    )
+
+
+def comparison_table(pairs: Iterable[tuple[Record, Record]]) -> pd.DataFrame:
+    """A row a pair (run here, archived run): final test accuracies in percent, and how equal."""
+    return pd.DataFrame([_comparison(*pair) for pair in pairs])
+
+
+def _comparison(run: Record, archived: Record) -> dict:
+    here, there = (100 * _last(record, "test_accuracy") for record in (run, archived))
+    same = "bit for bit" if same_numbers(run, archived) else f"{first_steps(run, archived):.0e}"
+    return {
+        "mode": run.arm.label,
+        "seed": run.seed,
+        "your run (%)": f"{here:.2f}",
+        "archived run (%)": f"{there:.2f}",
+        FIRST: same,
+    }

@@ -1,0 +1,159 @@
+"""Many runs, in parallel: trains what an experiment lacks, in processes of one thread each."""
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+
+from normlib import archive, data
+from normlib.archive import Record
+from normlib.arms import EXPERIMENTS, Arm, Experiment
+from normlib.fetch import find
+from normlib.progress import Reporter, State
+from normlib.provenance import sources
+
+SECONDS_BETWEEN_REPORTS = 0.5
+
+
+class MissingRecords(RuntimeError):
+    """The archive lacks records that are too long to train here."""
+
+
+def run(experiment: Experiment, fresh: bool = False, folder: Path = archive.OWN) -> list[Record]:
+    """Return the experiment's records, arm by arm and seed by seed, training the missing ones.
+
+    `fresh` retrains all of them. New records are written to `folder` as they are finished, so an
+    interrupted sweep loses only the runs in flight. In the quick profile a missing full record
+    raises MissingRecords, which names the sweep to run, instead of training for long.
+    """
+    known = {} if fresh else current(archive.read())
+    missing = [key for key in experiment.runs() if key not in known]
+    missing.sort(key=lambda key: key[1])  # seed by seed: an interrupted sweep has whole pairs
+    if data.profile() == "quick" and any(arm.profile == "full" for arm, _ in missing):
+        raise MissingRecords(_how_to(experiment, missing))
+    if any(arm.profile == "full" for arm, _ in missing):
+        find()  # fetch once, before the workers look for it
+    for record in train(missing):
+        archive.append(record, folder)
+        known[record.key] = record
+    records = [known[key] for key in experiment.runs()]
+    _say_changed_sources(records)
+    return records
+
+
+def live(arm: Arm, seed: int) -> Record:
+    """Train one run now, on this machine, whatever the archive holds; kept apart from it."""
+    arm = arm.quick() if data.profile() == "quick" else arm
+    (record,) = train([(arm, seed)])
+    archive.append(record, archive.LIVE)
+    return record
+
+
+def archived(run: Record) -> Record:
+    """The record of the same arm and seed in the archive; raises MissingRecords without one."""
+    records = current(archive.read([archive.PUBLISHED]))
+    if run.key not in records:
+        name = "quick" if run.arm.profile == "quick" else "pilot"
+        raise MissingRecords(f"The archive has no run of {run.arm.label}, seed {run.seed}: {name}.")
+    return records[run.key]
+
+
+def live_runs() -> list[tuple[Record, Record]]:
+    """The latest live run of each arm in this profile, each with the archived run of its seed."""
+    runs = current(archive.read([archive.LIVE])).values()
+    return [(run, archived(run)) for run in runs if run.arm.profile == data.profile()]
+
+
+def current(records: dict) -> dict:
+    """Those records that were made with this protocol."""
+    from normlib.train import PROTOCOL  # imports TensorFlow
+
+    return {key: record for key, record in records.items() if record.protocol == PROTOCOL}
+
+
+def train(runs: list[tuple[Arm, int]], workers: int | None = None) -> Iterator[Record]:
+    """Train the runs in spawned one-thread processes, one a core; yield each record when done."""
+    if not runs:
+        return
+    spawn = multiprocessing.get_context("spawn")  # a fork after TensorFlow has run can hang
+    queue, reporter = spawn.Queue(), Reporter(len(runs))
+    workers = min(workers or os.cpu_count() or 1, len(runs))
+    # One process a run: nothing of one reaches the next.
+    pool = ProcessPoolExecutor(
+        workers, spawn, initializer=_start_worker, initargs=(queue,), max_tasks_per_child=1
+    )
+    try:
+        futures = {pool.submit(_work, arm, seed) for arm, seed in runs}
+        yield from _finished(futures, queue, reporter)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        reporter.close()
+
+
+def _finished(pending: set[Future], queue, reporter: Reporter) -> Iterator[Record]:
+    while pending:
+        done, pending = wait(pending, SECONDS_BETWEEN_REPORTS, FIRST_COMPLETED)
+        while not queue.empty():
+            reporter.take(queue.get())
+        reporter.show()
+        for future in done:
+            yield future.result()
+
+
+def _start_worker(queue) -> None:
+    """Make this process compute on one thread: its numbers then repeat bit by bit."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    _work.queue = queue
+
+
+def _work(arm: Arm, seed: int) -> Record:
+    from normlib import train as training
+
+    def progress(done: int, total: int, epoch: int, accuracy: float) -> None:
+        label = f"{arm.label}, seed {seed}"
+        _work.queue.put(State(label, done, total, epoch, arm.epochs, accuracy))
+
+    return training.run(arm, seed, progress)
+
+
+def _how_to(experiment: Experiment, missing: list) -> str:
+    name = experiment.name if experiment.name in EXPERIMENTS else "NAME"
+    return (
+        f"{len(missing)} of {len(experiment.runs())} records of experiment {experiment.name!r} are "
+        f"missing. Train them with: python3 lab.py sweep {name}"
+    )
+
+
+def _say_changed_sources(records: list[Record]) -> None:
+    changed = [record for record in records if record.sources != sources()]
+    if changed:
+        print(
+            f"{len(changed)} of these {len(records)} records were computed by other sources than "
+            "the present normlib; sweep.run(experiment, fresh=True) retrains them."
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="lab.py sweep", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=EXPERIMENTS, help="the experiment")
+    parser.add_argument("--list", action="store_true", help="list the experiments")
+    parser.add_argument("--publish", action="store_true", help="write to the committed archive")
+    options = parser.parse_args()
+    if options.list or not options.name:
+        for name, experiment in EXPERIMENTS.items():
+            print(f"{name}: {len(experiment.arms)} arms x {len(experiment.seeds)} seeds")
+        return
+    os.environ["NORMLIB_PROFILE"] = "full"
+    folder = archive.PUBLISHED if options.publish else archive.OWN
+    records = run(EXPERIMENTS[options.name], folder=folder)
+    print(f"{options.name}: {len(records)} records")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
