@@ -89,12 +89,13 @@ def _end_of_whole_lines(file) -> int:
     return file.read().rfind(b"\n") + 1
 
 
-def read(folders: Iterable[Path] = (PUBLISHED, OWN)) -> dict[tuple[Arm, int], Record]:
-    """Every record in `folders` by (arm, seed); of several for one key, the last one read.
+def read(folders: Iterable[Path] | None = None) -> dict[tuple[Arm, int], Record]:
+    """Every record by (arm, seed), of the published and own archive or `folders`; the last wins.
 
     Says so and goes on where a file's last line is torn; raises ValueError for any other line
     that is not a record, since that file was damaged or edited.
     """
+    folders = (PUBLISHED, OWN) if folders is None else folders
     files = [file for folder in folders for file in sorted(folder.glob("*.jsonl"))]
     return {record.key: record for file in files for record in _records(file)}
 

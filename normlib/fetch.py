@@ -14,8 +14,8 @@ import tempfile
 import urllib.request
 import zlib
 from collections.abc import Callable
-from errno import EACCES, ENOSPC, EROFS
 from functools import cache
+from http.client import HTTPException
 from pathlib import Path
 
 # SHA-256 of the decompressed bytes: Debian compresses them anew.
@@ -29,6 +29,7 @@ URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 PACKAGE = "dataset-fashion-mnist"
 SYSTEM = Path("/usr/share/datasets/fashion-mnist")
 TIMEOUT = 30  # seconds without an answer
+WITHOUT_DATA = "The quick profile (--profile quick, or NORMLIB_PROFILE=quick) needs no data."
 
 
 class DataError(RuntimeError):
@@ -42,19 +43,30 @@ def find() -> Path:
     Raises DataError, which lists every place tried and what to do.
     """
     if os.environ.get("NORMLIB_DATA"):
-        _verify(Path(os.environ["NORMLIB_DATA"]))
-        return Path(os.environ["NORMLIB_DATA"])
+        return _chosen(Path(os.environ["NORMLIB_DATA"]))
     tried: list[str] = []
     for place, get in _places():
         try:
             folder = get()
             _verify(folder)
-        except (DataError, OSError, subprocess.SubprocessError) as error:
-            tried.append(f"  {place}: {_reason(error)}")
+        except (DataError, OSError, HTTPException, subprocess.SubprocessError) as error:
+            tried.append(f"  {place}: {error}")
         else:
             _warn_of_damage(tried)
             return folder
     raise DataError(_nothing_found(tried))
+
+
+def _chosen(folder: Path) -> Path:
+    try:
+        _verify(folder)
+    except (DataError, OSError) as error:
+        raise DataError(
+            f"NORMLIB_DATA is {folder}, which cannot be used: {error}\n"
+            "Put the published files there, or unset NORMLIB_DATA to have them found or fetched.\n"
+            f"{WITHOUT_DATA}"
+        ) from error
+    return folder
 
 
 def _places() -> list[tuple[str, Callable[[], Path]]]:
@@ -69,8 +81,19 @@ def _places() -> list[tuple[str, Callable[[], Path]]]:
 
 
 def _verify(folder: Path) -> None:
-    for name in SUMS:
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}")
+    faults = [fault for name in SUMS if (fault := _fault(folder, name))]
+    if faults:
+        raise DataError("; ".join(faults))
+
+
+def _fault(folder: Path, name: str) -> str:
+    try:
         read(folder, name)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def read(folder: Path, name: str) -> bytes:
@@ -78,15 +101,24 @@ def read(folder: Path, name: str) -> bytes:
     file = next((f for f in (folder / f"{name}.gz", folder / name) if f.exists()), None)
     if file is None:
         raise DataError(f"{folder / name}.gz is missing")
-    try:
-        content = file.read_bytes()
-        content = gzip.decompress(content) if file.suffix == ".gz" else content
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{file} is damaged: {error}; expected SHA-256 {SUMS[name]}") from error
+    content, damage = _decompressed(file)
     found = hashlib.sha256(content).hexdigest()
-    if found != SUMS[name]:
-        raise DataError(f"{file} is wrong: expected SHA-256 {SUMS[name]}, found {found}")
+    if damage or found != SUMS[name]:
+        sums = f"expected SHA-256 {SUMS[name]}, found {found} of {len(content)} bytes"
+        raise DataError(f"{file} is wrong{damage}: {sums}")
     return content
+
+
+def _decompressed(file: Path) -> tuple[bytes, str]:
+    """The bytes of a file, of a damaged .gz those before the damage, and what the damage is."""
+    content = bytearray()
+    with gzip.open(file) if file.suffix == ".gz" else open(file, "rb") as stream:
+        try:
+            while part := stream.read(1 << 20):
+                content += part
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            return bytes(content), f" ({error})"
+    return bytes(content), ""
 
 
 def _fetch(get: Callable[[Path], None], folder: Path) -> Path:
@@ -116,12 +148,8 @@ def _debian(folder: Path) -> None:
     print(f"downloading Debian's package {PACKAGE} (31 MB)", file=sys.stderr, flush=True)
     try:
         _run(folder, "apt-get", "download", PACKAGE)
-    except DataError:  # no package lists: make own ones, which needs no root
-        own = ["-o", f"Dir::State={folder}/state", "-o", f"Dir::Cache={folder}/cache"]
-        for part in ("state/lists/partial", "cache/archives/partial"):
-            (folder / part).mkdir(parents=True)
-        _run(folder, "apt-get", *own, "update")
-        _run(folder, "apt-get", *own, "download", PACKAGE)
+    except DataError as error:
+        _download_with_own_lists(folder, error)
     (package,) = folder.glob(f"{PACKAGE}*.deb")
     _run(folder, "dpkg-deb", "-x", str(package), "unpacked")
     unpacked = folder / "unpacked" / SYSTEM.relative_to("/")
@@ -129,17 +157,24 @@ def _debian(folder: Path) -> None:
         os.replace(file, folder / file.name)
 
 
+def _download_with_own_lists(folder: Path, first: DataError) -> None:
+    """What a machine without package lists, or with old ones, needs; works without root."""
+    own = ["-o", f"Dir::State={folder}/state", "-o", f"Dir::Cache={folder}/cache"]
+    for part in ("state/lists/partial", "cache/archives/partial"):
+        (folder / part).mkdir(parents=True)
+    try:
+        _run(folder, "apt-get", *own, "update")
+        _run(folder, "apt-get", *own, "download", PACKAGE)
+    except DataError as error:
+        raise DataError(f"{first}; with package lists of its own, {error}") from error
+
+
 def _run(folder: Path, *command: str) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise DataError(f"{' '.join(command[:1])} failed: {last}")
-
-
-def _reason(error: Exception) -> str:
-    refused = isinstance(error, OSError) and error.errno in (EACCES, ENOSPC, EROFS)
-    hint = " (make room, or let KERAS_HOME or NORMLIB_DATA name another folder)" if refused else ""
-    return f"{error}{hint}"
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
+        cause = next(iter(lines), "no message")  # what follows the first error follows from it
+        raise DataError(f"{command[0]} failed: {cause}")
 
 
 def _warn_of_damage(tried: list[str]) -> None:
@@ -151,6 +186,8 @@ def _warn_of_damage(tried: list[str]) -> None:
 def _nothing_found(tried: list[str]) -> str:
     return "\n".join([
         "Fashion-MNIST was not found and could not be fetched. Tried:", *tried,
-        f"Put {', '.join(f'{name}.gz' for name in SUMS)} into a folder and set NORMLIB_DATA to it.",
-        "The quick profile (--profile quick, or NORMLIB_PROFILE=quick) needs no data.",
+        "If Keras's cache has no room or may not be written, set KERAS_HOME to another folder.",
+        f"Or put {', '.join(f'{name}.gz' for name in SUMS)} into a folder,",
+        "and set NORMLIB_DATA to it.",
+        WITHOUT_DATA,
     ])  # fmt: skip

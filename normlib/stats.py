@@ -131,52 +131,52 @@ def _difference(records, arm: Arm, reference: Arm, values, unit: str) -> dict:
 
 
 FIRST_STEPS = 100
-FIRST = f"relative difference, first {FIRST_STEPS} steps"
 SLACK = 1e-3  # relative; other processors round otherwise, and training amplifies that
 
 
 def first_steps(run: Record, archived: Record) -> float:
     """The largest relative difference of two runs' losses over their first 100 steps."""
-    count = FIRST_STEPS // 10 + 1
+    count = min(FIRST_STEPS // 10 + 1, len(run.loss_every_10))
     ours, theirs = (np.array(r.loss_every_10[:count]) for r in (run, archived))
     return float(np.max(np.abs(ours - theirs) / theirs))
 
 
 def same_numbers(run: Record, archived: Record) -> bool:
-    """Whether two runs agree bit for bit in everything but time and environment."""
-    return run.numbers() == archived.numbers()
+    """Whether every loss and accuracy of a run equals the archived run's, bit for bit."""
+    names = ("loss_every_10", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    pairs = ((getattr(run, name), getattr(archived, name)) for name in names)
+    return all(here == there[: len(here)] for here, there in pairs)
 
 
 def comparison(run: Record, archived: Record) -> str:
-    """The sentence that sets a run beside the archived run of the same arm and seed."""
-    here, there = (100 * _last(record, "test_accuracy") for record in (run, archived))
+    """The sentence that sets a run beside the archived run whose first epochs it repeats."""
+    row = _comparison(run, archived)
     return (
-        f"Trained here, {run.arm.label} with seed {run.seed} scored {here:.2f} % on the test "
-        f"images; the archived run scored {there:.2f} %. {_agreement(run, archived)}"
+        f"Trained here, {run.arm.label} with seed {run.seed} scored {row['your run (%)']} % on the "
+        f"test images after epoch {row['epoch']}; the archived run scored "
+        f"{row['archived run (%)']} % then. {_agreement(run, archived)}"
     )
 
 
 def _agreement(run: Record, archived: Record) -> str:
     if same_numbers(run, archived):
-        return "All their numbers agree bit for bit."
+        return "All losses and accuracies agree bit for bit."
     gap = first_steps(run, archived)
-    return (
-        f"Their losses over the first {FIRST_STEPS} steps differ by at most {gap:.0e} (relative)."
-    )
+    return f"Their losses differ by at most {gap:.0e} (relative) in the first {FIRST_STEPS} steps."
 
 
 def comparison_table(pairs: Iterable[tuple[Record, Record]]) -> pd.DataFrame:
-    """A row a pair (run here, archived run): final test accuracies in percent, and how equal."""
+    """A row a pair (run here, archived run): test accuracies in percent, and how equal."""
     return pd.DataFrame([_comparison(*pair) for pair in pairs])
 
 
 def _comparison(run: Record, archived: Record) -> dict:
-    here, there = (100 * _last(record, "test_accuracy") for record in (run, archived))
-    same = "bit for bit" if same_numbers(run, archived) else f"{first_steps(run, archived):.0e}"
+    epoch = len(run.test_accuracy)
     return {
         "mode": run.arm.label,
         "seed": run.seed,
-        "your run (%)": f"{here:.2f}",
-        "archived run (%)": f"{there:.2f}",
-        FIRST: same,
+        "epoch": epoch,
+        "your run (%)": f"{100 * run.test_accuracy[epoch - 1]:.2f}",
+        "archived run (%)": f"{100 * archived.test_accuracy[epoch - 1]:.2f}",
+        "agreement": _agreement(run, archived),
     }

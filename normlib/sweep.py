@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 
 from normlib import archive, data
@@ -16,18 +17,19 @@ from normlib.progress import Reporter, State
 from normlib.provenance import sources
 
 SECONDS_BETWEEN_REPORTS = 0.5
+LIVE_EPOCHS = 1
 
 
 class MissingRecords(RuntimeError):
     """The archive lacks records that are too long to train here."""
 
 
-def run(experiment: Experiment, fresh: bool = False, folder: Path = archive.OWN) -> list[Record]:
+def run(experiment: Experiment, fresh: bool = False, folder: Path | None = None) -> list[Record]:
     """Return the experiment's records, arm by arm and seed by seed, training the missing ones.
 
-    `fresh` retrains all of them. New records are written to `folder` as they are finished, so an
-    interrupted sweep loses only the runs in flight. In the quick profile a missing full record
-    raises MissingRecords, which names the sweep to run, instead of training for long.
+    `fresh` retrains all of them. New records are written to the own archive, or to `folder`, as
+    they are finished, so an interrupted sweep loses only the runs in flight. In the quick profile
+    a missing full record raises MissingRecords, which names the sweep to run.
     """
     known = {} if fresh else current(archive.read())
     missing = [key for key in experiment.runs() if key not in known]
@@ -37,7 +39,7 @@ def run(experiment: Experiment, fresh: bool = False, folder: Path = archive.OWN)
     if any(arm.profile == "full" for arm, _ in missing):
         find()  # fetch once, before the workers look for it
     for record in train(missing):
-        archive.append(record, folder)
+        archive.append(record, folder or archive.OWN)
         known[record.key] = record
     records = [known[key] for key in experiment.runs()]
     _say_changed_sources(records)
@@ -45,20 +47,24 @@ def run(experiment: Experiment, fresh: bool = False, folder: Path = archive.OWN)
 
 
 def live(arm: Arm, seed: int) -> Record:
-    """Train one run now, on this machine, whatever the archive holds; kept apart from it."""
-    arm = arm.quick() if data.profile() == "quick" else arm
+    """Train one run now, on this machine, whatever the archive holds; kept apart from it.
+
+    In the full profile for one epoch: as many steps as a reader waits for.
+    """
+    arm = arm.quick() if data.profile() == "quick" else replace(arm, epochs=LIVE_EPOCHS)
     (record,) = train([(arm, seed)])
     archive.append(record, archive.LIVE)
     return record
 
 
 def archived(run: Record) -> Record:
-    """The record of the same arm and seed in the archive; raises MissingRecords without one."""
+    """The archived run of a live run's arm and seed, of which it repeats the first epochs."""
+    name = "quick" if run.arm.profile == "quick" else "pilot"
+    key = (replace(run.arm, epochs=Arm.epochs), run.seed)
     records = current(archive.read([archive.PUBLISHED]))
-    if run.key not in records:
-        name = "quick" if run.arm.profile == "quick" else "pilot"
-        raise MissingRecords(f"The archive has no run of {run.arm.label}, seed {run.seed}: {name}.")
-    return records[run.key]
+    if key not in records:
+        raise MissingRecords(_how_to(EXPERIMENTS[name], [key]))
+    return records[key]
 
 
 def live_runs() -> list[tuple[Record, Record]]:

@@ -20,10 +20,15 @@ CASES = [
 
 def pair(name, options, shape):
     """Our layer and Keras's with the same random weights."""
-    ours, theirs = (getattr(l, name)(**options, epsilon=0.01) for l in (layers, keras.layers))
+    ours, theirs = (
+        getattr(library, name)(**options, epsilon=0.01) for library in (layers, keras.layers)
+    )
     for layer in (ours, theirs):
         layer.build(shape)
-    weights = [uneven(i, *w.shape) if w.trainable else np.abs(uneven(i, *w.shape)) + 1 for i, w in enumerate(ours.weights)]  # fmt: skip
+    weights = [
+        uneven(i, *w.shape) if w.trainable else np.abs(uneven(i, *w.shape)) + 1
+        for i, w in enumerate(ours.weights)
+    ]
     ours.set_weights(weights), theirs.set_weights(weights)
     return ours, theirs
 
@@ -80,13 +85,18 @@ def test_frozen_batch_normalization_uses_and_keeps_its_moving_statistics():
         np.testing.assert_array_equal(old, new)
 
 
-@pytest.mark.parametrize("make", [
-    lambda: keras.layers.Dense(5, bias_initializer="random_normal"),
-    lambda: keras.layers.Conv2D(4, (3, 2), padding="same", bias_initializer="random_normal"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.layers.Dense(5, bias_initializer="random_normal"),
+        lambda: keras.layers.Conv2D(4, (3, 2), padding="same", bias_initializer="random_normal"),
+    ],
+)
 def test_wrapping_in_weight_normalization_keeps_the_function(make):
     plain = make()
-    x = tf.constant(uneven(2, *((7, 6) if plain.name.startswith("dense") else (3, 6, 7, 2))), "float32")  # fmt: skip
+    x = tf.constant(
+        uneven(2, *((7, 6) if plain.name.startswith("dense") else (3, 6, 7, 2))), "float32"
+    )
     expected = plain(x)
     plain.kernel.assign(uneven(3, *plain.kernel.shape))
     expected = plain(x)
@@ -107,12 +117,14 @@ def test_weight_normalization_trains_v_and_g_and_not_the_plain_kernel():
 
 
 def test_a_model_of_our_layers_survives_saving_without_custom_objects(tmp_path):
-    model = keras.Sequential([
-        keras.Input((6, 5, 2)),
-        layers.WeightNormalization(keras.layers.Conv2D(3, 3)),
-        layers.BatchNormalization(momentum=0.7, epsilon=0.02),
-        layers.LayerNormalization(axis=[1, 2, 3], epsilon=0.03),
-    ])  # fmt: skip
+    model = keras.Sequential(
+        [
+            keras.Input((6, 5, 2)),
+            layers.WeightNormalization(keras.layers.Conv2D(3, 3)),
+            layers.BatchNormalization(momentum=0.7, epsilon=0.02),
+            layers.LayerNormalization(axis=[1, 2, 3], epsilon=0.03),
+        ]
+    )
     x = tf.constant(uneven(5, 9, 6, 5, 2), "float32")
     model.compile("sgd", "mse")
     model.fit(x, tf.zeros((9, 4, 3, 3)), verbose=0)

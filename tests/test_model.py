@@ -14,7 +14,16 @@ def kernels(network):
     return [v.numpy() for v in network.trainable_variables if v.path.endswith("kernel")]
 
 
-@pytest.mark.parametrize(("field", "value"), [("norm", "bach"), ("implementation", "torch"), ("placement", "input"), ("init", "zeros"), ("profile", "fast")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("norm", "bach"),
+        ("implementation", "torch"),
+        ("placement", "input"),
+        ("init", "zeros"),
+        ("profile", "fast"),
+    ],
+)
 def test_unknown_name_is_an_error_that_lists_the_valid_ones(field, value):
     with pytest.raises(ValueError, match=arms.VALID[field][-1]) as error:
         Arm(**{field: value})
@@ -45,13 +54,19 @@ def test_seeds_and_kernels_draw_different_weights():
     assert not np.array_equal(first[1].ravel()[:50], first[2].ravel()[:50])
 
 
-@pytest.mark.parametrize(("init", "std"), [("normal", [0.1, 0.1, 0.1]), ("he", [(2 / n) ** 0.5 for n in (25, 5880, 100)])])  # fmt: skip
+@pytest.mark.parametrize(
+    ("init", "std"),
+    [("normal", [0.1, 0.1, 0.1]), ("he", [(2 / n) ** 0.5 for n in (25, 5880, 100)])],
+)
 def test_initial_standard_deviation(init, std):
     for kernel, expected in zip(kernels(model.build(Arm(init=init), 2)), std, strict=True):
         assert abs(kernel.std() / expected - 1) < 4 / np.sqrt(2 * kernel.size)
 
 
-@pytest.mark.parametrize(("placement", "after"), [("conv", ["Conv2D"]), ("hidden", ["Dense"]), ("both", ["Conv2D", "Dense"])])  # fmt: skip
+@pytest.mark.parametrize(
+    ("placement", "after"),
+    [("conv", ["Conv2D"]), ("hidden", ["Dense"]), ("both", ["Conv2D", "Dense"])],
+)
 @pytest.mark.parametrize("norm", ["batch", "layer"])
 @pytest.mark.parametrize("implementation", ["ours", "keras"])
 def test_norms_sit_where_the_placement_says(norm, implementation, placement, after):

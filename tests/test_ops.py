@@ -111,7 +111,9 @@ def test_weight_norm_gradient_is_orthogonal_to_v():
     np.testing.assert_allclose(np.sum(v * gradient, 0), 0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "axis"), [("BatchNormalization", -1), ("LayerNormalization", [1, 2, 3])])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "axis"), [("BatchNormalization", -1), ("LayerNormalization", [1, 2, 3])]
+)
 def test_docstring_formula_is_the_function(name, axis):
     """`normalize` of `moments` is the whole of both ops, as their docstrings say."""
     x = tf.constant(uneven(14, 4, 5, 6, 3))

@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""The normalization lab's one command line. It needs Python 3.11 to 3.13 and sets itself up.
+
+  setup    make .venv and install the pinned packages (done by every other command when needed)
+  report   execute the notebooks, training for real, and write the HTML and PDF report
+  test     run the linter, the tests, and the notebooks in the quick profile
+  open     open the notebooks in JupyterLab
+  sweep    train the runs of an experiment that are not in the archive yet
+
+examples:
+  python3 lab.py report                    the whole report, on all of Fashion-MNIST
+  python3 lab.py report --profile quick    a first look, on an embedded sample of the data
+  python3 lab.py test -k batch_norm        some of the tests
+  python3 lab.py sweep --list              the experiments
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock.txt"
+STAMP = VENV / "lab-setup-done"
+LOG = ROOT / ".venv.log"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+OLDEST, NEWEST = (3, 11), (3, 13)
+DISK_GB = 3
+NO_NETWORK = (
+    "NewConnectionError",
+    "Temporary failure in name resolution",
+    "ConnectTimeout",
+    "ProxyError",
+    "Could not fetch URL",
+    "Max retries exceeded",
+    "from versions: none",
+)
+
+
+class LabError(Exception):
+    """Something that the user can mend; the message says how."""
+
+
+def main(arguments=None):
+    # type: (list | None) -> int
+    options, rest = parse(arguments)
+    try:
+        check_python(sys.version_info[:2])
+        setup()
+        return COMMANDS[options.command](options, rest)
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was finished is kept.", file=sys.stderr)
+        return 130
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="lab.py COMMAND [options]",
+        add_help=True,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the above")
+    report = parser.add_argument_group("options of report")
+    report.add_argument(
+        "--profile",
+        choices=("quick", "full"),
+        default="full",
+        help="all images, or the embedded sample (default: full)",
+    )
+    report.add_argument(
+        "--publish",
+        action="store_true",
+        help="for maintainers: also renew the committed notebooks and report",
+    )
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command in ("setup", "report"):
+        parser.error("{} does not know {}".format(options.command, " ".join(rest)))
+    return options, rest
+
+
+# Set-up ------------------------------------------------------------------------------------------
+
+
+def setup():
+    """Make .venv with the pinned packages, unless the stamp says that it is there."""
+    if STAMP.exists() and STAMP.read_text() == stamp():
+        return
+    check_disk(ROOT)
+    print("Setting up .venv: about 0.6 GB to download, 2.3 GB on disk, 2 to 4 minutes.", flush=True)
+    begin = time.time()
+    make_venv()
+    install()
+    (site_packages() / "normlib.pth").write_text(f"{ROOT}\n")  # so that every kernel finds it
+    STAMP.write_text(stamp())  # last: an interrupted set-up is repeated
+    print(f"Set up in {clock(time.time() - begin)}.", flush=True)
+
+
+def stamp():
+    """What the set-up depends on: the lock, the Python, and the folder."""
+    parts = (LOCK.read_bytes(), sys.version.encode(), str(ROOT).encode())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def check_python(version):
+    if OLDEST <= tuple(version) <= NEWEST:
+        return
+    names = [f"python3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
+    found = [name for name in names if shutil.which(name)]
+    advice = f"Run: {found[0]} lab.py" if found else "Install Python 3.13, 3.12 or 3.11."
+    this = ".".join(map(str, version))
+    raise LabError(f"TensorFlow needs Python 3.11 to 3.13; this is {this}. {advice}")
+
+
+def check_disk(folder):
+    free = shutil.disk_usage(str(folder)).free / 1e9
+    if free < DISK_GB:
+        raise LabError(
+            f"{free:.1f} GB are free in {folder}, and the set-up needs {DISK_GB}; "
+            "make room and run this again."
+        )
+
+
+def make_venv():
+    venv = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    if run_logged(venv, "making .venv") == 0:
+        return
+    # Debian and Ubuntu leave ensurepip out: `install` then takes the pip of this Python.
+    if run_logged([*venv, "--without-pip"], "making .venv") or not has_pip(sys.executable):
+        raise LabError(
+            "this Python cannot make .venv (ensurepip is missing). On Debian or Ubuntu: "
+            "sudo apt-get install python3-venv"
+        )
+
+
+def has_pip(python):
+    return run_logged([python, "-m", "pip", "--version"], "looking for pip") == 0
+
+
+def install():
+    own = has_pip(str(PYTHON))
+    pip = [str(PYTHON), "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", PYTHON]
+    options = ["--disable-pip-version-check", "--progress-bar=off", "--require-hashes"]
+    count = LOCK.read_text().count("==")
+    command = [*map(str, pip), "install", *options, "-r", str(LOCK)]
+    if run_logged(command, f"installing {count} packages"):
+        raise LabError(why_pip_failed(LOG.read_text(errors="replace")))
+
+
+def why_pip_failed(log):
+    if "No space left on device" in log:
+        reason = f"the disk is full; make room ({DISK_GB} GB) and run this again"
+    elif any(sign in log for sign in NO_NETWORK):
+        reason = "the package index is out of reach; check network or proxy and run this again"
+    else:
+        reason = "pip failed"
+    end = "\n".join("  " + line for line in log.strip().splitlines()[-5:])
+    return f"{reason}. The whole log is {LOG}; it ends:\n{end}"
+
+
+def run_logged(command, what):
+    """Run the command with its output in the log, showing `what` and the time; return its code."""
+    finished = threading.Event()
+    ticker = threading.Thread(target=tick, args=(what, finished))
+    ticker.start()
+    try:
+        with open(str(LOG), "w") as log:
+            return subprocess.call(command, stdout=log, stderr=subprocess.STDOUT)
+    finally:
+        finished.set()
+        ticker.join()
+
+
+def tick(what, finished):
+    terminal, begin = sys.stdout.isatty(), time.time()
+    while not finished.wait(1 if terminal else 30):
+        lines = LOG.read_text(errors="replace").splitlines() or [""]
+        text = f"{what}, {clock(time.time() - begin)}: {lines[-1].strip()}"[:79]
+        print(f"\r{text:79}" if terminal else text, end="" if terminal else "\n", flush=True)
+    print("\r" + " " * 79, end="\r") if terminal else None
+
+
+def site_packages():
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return Path(subprocess.check_output([str(PYTHON), "-c", code]).decode().strip())
+
+
+def clock(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
+
+
+# Commands ----------------------------------------------------------------------------------------
+
+
+def run(*command, **environment):
+    """Run the command of .venv in the repository; return its exit code."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
+    inherited["PATH"] = os.pathsep.join([str(BIN), inherited.get("PATH", "")])
+    return subprocess.call(list(command), cwd=str(ROOT), env=dict(inherited, **environment))
+
+
+def command_setup(options, rest):
+    print(f"Ready: {VENV}")
+    return 0
+
+
+def command_report(options, rest):
+    if options.profile == "full":
+        failed = run(str(PYTHON), "-m", "normlib.data")
+        if failed:
+            return failed
+    flags = ["--publish"] if options.publish else []
+    return run(str(PYTHON), "-m", "report.build", "--profile", options.profile, *flags)
+
+
+def command_test(options, rest):
+    begin = time.time()
+    linted = run(str(PYTHON), "-m", "ruff", "check", ".")
+    tested = run(
+        str(PYTHON),
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "--nbval-current-env",
+        "--nbval-cell-timeout=600",
+        "tests",
+        "notebooks",
+        *rest,
+        NORMLIB_PROFILE="quick",
+        NORMLIB_PROGRESS="off",
+    )
+    print(f"Tested in {clock(time.time() - begin)}.")
+    return tested or linted
+
+
+def command_open(options, rest):
+    # A kernel of the user's named python3 would otherwise come before this one.
+    return run(
+        str(PYTHON),
+        "-m",
+        "jupyterlab",
+        "--notebook-dir=notebooks",
+        *rest,
+        JUPYTER_PREFER_ENV_PATH="1",
+    )
+
+
+def command_sweep(options, rest):
+    return run(
+        str(PYTHON), "-m", "normlib.sweep", *rest, *(["--publish"] if options.publish else [])
+    )
+
+
+COMMANDS = {
+    "setup": command_setup,
+    "report": command_report,
+    "test": command_test,
+    "open": command_open,
+    "sweep": command_sweep,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

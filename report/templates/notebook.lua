@@ -1,0 +1,139 @@
+-- A notebook as pandoc reads it (--ipynb-output=all) -> the report: inputs shown or hidden, one
+-- representation of each output, captions joined to their figures and tables, alt texts for PDF/UA.
+
+local typst = FORMAT == 'typst'
+
+local function tagged(cell, tag)
+  return (cell.attributes.tags or ''):find('"' .. tag .. '"', 1, true)
+end
+
+-- The caption of a figure or table: a paragraph that begins with its bold number.
+local function number_of(block)
+  local first = block and block.t == 'Para' and block.content[1]
+  local number = first and first.t == 'Strong' and pandoc.utils.stringify(first)
+  if not number then return end
+  local kind, rest = number:match('^(%a+) (A?%d+)%.$')
+  if kind == 'Figure' or kind == 'Table' then
+    return kind, (kind .. '-' .. rest):lower()
+  end
+end
+
+-- Of the alternatives that an output has, the richest.
+local function best(output)
+  local found = {}
+  for _, block in ipairs(output.content) do
+    if block.t == 'Para' and #block.content == 1 and block.content[1].t == 'Image' then
+      found.image = block
+    elseif block.t == 'RawBlock' and block.format == 'html' then
+      found.html = (found.html or '') .. block.text
+    elseif block.t == 'RawBlock' and block.format == 'markdown' then
+      found.prose = pandoc.read(block.text, 'markdown').blocks
+    elseif block.t == 'CodeBlock' then
+      found.text = block
+    end
+  end
+  if found.image then return { found.image } end
+  if found.prose then return found.prose end
+  if found.html then return pandoc.read(found.html, 'html').blocks end
+  return { found.text }
+end
+
+local function image_block(paragraph)
+  local image = paragraph.content[1]
+  local alt = image.attributes.alt or pandoc.utils.stringify(image.caption)
+  if typst then
+    local quoted = alt:gsub('\\', '\\\\'):gsub('"', '\\"')
+    local source = string.format('#image("media/%s", width: 100%%, alt: "%s")', image.src, quoted)
+    return pandoc.RawBlock('typst', source)
+  end
+  local attributes = { alt = alt, width = image.attributes.width, loading = 'lazy' }
+  return pandoc.Plain { pandoc.Image({}, image.src, '', pandoc.Attr('', {}, attributes)) }
+end
+
+
+local function is_image(block)
+  return block and block.t == 'Para' and #block.content == 1 and block.content[1].t == 'Image'
+end
+
+-- Join `image, caption` and `caption, table` into one figure each.
+local function join(blocks)
+  local joined, i = pandoc.List(), 1
+  while i <= #blocks do
+    local block, after = blocks[i], blocks[i + 1]
+    local kind, id = number_of(is_image(block) and after or block)
+    local caption = kind and { pandoc.Plain((is_image(block) and after or block).content) }
+    if kind == 'Figure' and is_image(block) then
+      joined:insert(pandoc.Figure({ image_block(block) }, { long = caption }, pandoc.Attr(id)))
+      i = i + 2
+    elseif kind == 'Table' and after and after.t == 'Table' then
+      after.caption = { long = caption }
+      after.attr = pandoc.Attr(id, { 'data' })
+      joined:insert(after)
+      i = i + 2
+    else
+      joined:insert(is_image(block) and image_block(block) or block)
+      i = i + 1
+    end
+  end
+  return joined
+end
+
+function Div(div)
+  if not div.classes:includes('cell') or tagged(div, 'remove-cell') then
+    return div.classes:includes('cell') and {} or nil
+  end
+  if not div.classes:includes('code') then return div.content end
+  local shown, outputs = pandoc.List(), pandoc.List()
+  for i, block in ipairs(div.content) do
+    if block.t == 'Div' and block.classes:includes('output') then
+      if not block.classes:includes('stderr') then
+        outputs:extend(block.classes:includes('stream') and block.content or best(block))
+      end
+    elseif i > 1 or not tagged(div, 'hide-input') then
+      shown:insert(block)
+    end
+  end
+  shown:extend(join(outputs))
+  return shown
+end
+
+-- `aligned` and its kin stand alone in a notebook; pandoc wants them inside a formula.
+local function environment(raw)
+  local name, body = raw.text:match('^\\begin{(%a+)%*?}(.*)\\end{%1%*?}%s*$')
+  if raw.format ~= 'tex' or not name then return end
+  local inner = name == 'equation' and body or '\\begin{aligned}' .. body .. '\\end{aligned}'
+  return pandoc.Math('DisplayMath', inner)
+end
+
+-- PDF/UA wants an alternative text for every formula: its TeX.
+local function math(formula)
+  if not typst then return end
+  local body = pandoc.write(pandoc.Pandoc { pandoc.Plain { formula } }, 'typst'):gsub('%s+$', '')
+  local alt = formula.text:gsub('%s+', ' '):gsub('\\', '\\\\'):gsub('"', '\\"')
+  local block = formula.mathtype == 'DisplayMath' and 'true' or 'false'
+  local source = string.format('#math.equation(block: %s, alt: "%s", %s)', block, alt, body)
+  return pandoc.RawInline('typst', source)
+end
+
+-- A link to another notebook is a link to its section of the report.
+local function link(element)
+  local notebook = element.target:match('^(%d%d_[%w_]+)%.ipynb')
+  if notebook and IN_REPORT then
+    element.target = '#nb-' .. notebook
+    return element
+  end
+end
+
+local function report_metadata(metadata)
+  IN_REPORT = metadata.notebooks ~= nil
+end
+
+return {
+  { Meta = report_metadata },
+  { Div = Div },
+  { RawInline = environment, RawBlock = function(raw)
+      local formula = environment(raw)
+      return formula and pandoc.Para { formula }
+    end },
+  { Math = math, Link = link },
+}

@@ -1,0 +1,220 @@
+"""Both exporters on a made notebook, the build on a made folder, and the published report."""
+
+import base64
+import io
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from report import build, exporters
+
+ROOT = Path(__file__).parents[1]
+ALIGNED = r"""$$
+\begin{aligned}
+y &= \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
+\end{aligned}
+$$"""
+
+TABLE = """<table><thead><tr><th>mode</th></tr></thead>
+<tbody><tr><td>none</td></tr></tbody></table>"""
+
+
+def picture():
+    figure, ax = plt.subplots(figsize=(2, 1))
+    ax.plot([1, 3, 2])
+    png = io.BytesIO()
+    figure.savefig(png, dpi=50)
+    plt.close(figure)
+    return base64.b64encode(png.getvalue()).decode()
+
+
+def shown(*outputs):
+    return [new_output("display_data", data, metadata=metadata) for data, metadata in outputs]
+
+
+def made(formula=ALIGNED):
+    """An executed notebook with everything that the lab's notebooks have."""
+    figure = new_code_cell("HIDDEN = 1", execution_count=1, metadata={"tags": ["hide-input"]})
+    figure.outputs = shown(
+        ({"image/png": picture()}, {"image/png": {"alt": 'An "alt" text'}}),
+        ({"text/markdown": "**Figure A3.** With `code` and $\\mu$."}, {"caption": "figure-a3"}),
+    )
+    table = new_code_cell(f"SHOWN = '{'w' * 150}'", execution_count=2)
+    table.outputs = [
+        new_output("stream", name="stderr", text="NOISE"),
+        new_output("stream", name="stdout", text="printed"),
+        *shown(
+            ({"text/markdown": "**Table 1.** Two rows."}, {"caption": "table-1"}),
+            ({"text/html": TABLE}, {}),
+            ({"text/markdown": "**What we see.** 88.5 % of it."}, {"prose": True}),
+        ),
+    ]  # fmt: skip
+    text = (
+        f"# First title\n\nInline $x^2$.\n\n{formula}\n\n## Below\n\n[The other](01_other.ipynb)."
+    )
+    return new_notebook(cells=[new_markdown_cell(text), figure, table])
+
+
+def merged():
+    other = new_notebook(cells=[new_markdown_cell("# Other title\n\n## Below\n\nText.")])
+    return build.merge({"00_first": made(), "01_other": other})
+
+
+@pytest.fixture(scope="module")
+def html():
+    return exporters.HTMLReport().from_notebook_node(merged())[0]
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text outside code, annotations and styles."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.tags, self.text, self.skip = [], "", []
+        self.feed(source)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag in ("annotation", "pre", "code", "style"):
+            self.skip.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.skip and self.skip[-1] == tag:
+            self.skip.pop()
+
+    def handle_data(self, data):
+        self.text += "" if self.skip else data
+
+    def all(self, tag):
+        return [attributes for found, attributes in self.tags if found == tag]
+
+
+def check_page(source):
+    page = Page(source)
+    for tag, name in (("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src")):
+        assert all(a.get(name, "data:").startswith("data:") for a in page.all(tag)), tag
+    assert not re.search(r"""url\(\s*["']?(?!data:)\w|@import|<script""", source)
+    assert not re.search(r"\$|\\begin|\\frac|\\sigma", page.text)
+    assert page.all("img") and all(image["alt"] for image in page.all("img"))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [a["href"][1:] for a in page.all("a") if a.get("href", "").startswith("#")]
+    assert links and set(links) <= set(ids)
+    assert not [a["href"] for a in page.all("a") if ".ipynb" in a.get("href", "")]
+    return page, ids
+
+
+def test_html_is_one_offline_page_with_captions_and_contents(html):
+    page, ids = check_page(html)
+    assert {"figure-a3", "table-1", "nb-00_first", "nb-01_other"} <= set(ids)
+    assert page.all("math") and page.all("figcaption") and page.all("caption")
+    assert page.all("html")[0]["lang"] == "en" and page.all("main") and page.all("nav")
+    assert "#nb-01_other" in [a.get("href") for a in page.all("a")]
+
+
+def test_html_hides_what_is_tagged_and_keeps_the_rest(html):
+    assert "HIDDEN" not in html and "NOISE" not in html
+    for text in ("SHOWN", "printed", "What we see.", "Two rows."):
+        assert text in html
+
+
+@pytest.mark.parametrize("exporter", [exporters.HTMLReport, exporters.PDFReport])
+def test_bad_tex_stops_the_build(exporter):
+    with pytest.raises(exporters.ReportError, match="TeX math"):
+        exporter().from_notebook_node(made(formula=r"$$\frac{1}{$$"))
+
+
+def test_pdf_is_the_same_bytes_twice():
+    first, second = (exporters.PDFReport().from_notebook_node(merged())[0] for _ in range(2))
+    assert first == second and first.startswith(b"%PDF")
+    assert b"pdfuaid" in first  # it says that it is PDF/UA, and typst refuses to say so wrongly
+
+
+def test_pdf_without_alt_text_is_refused():
+    notebook = made()
+    notebook.cells[1].outputs[0].metadata = {}
+    with pytest.raises(Exception, match="alt"):
+        exporters.PDFReport().from_notebook_node(notebook)
+
+
+@pytest.mark.parametrize(
+    ("exporter", "ending", "begin"),
+    [("HTMLReport", "html", b"<!DOCTYPE"), ("PDFReport", "pdf", b"%PDF")],
+)
+def test_plain_nbconvert_reaches_both(tmp_path, exporter, ending, begin):
+    nbformat.write(made(), tmp_path / "x.ipynb")
+    command = [
+        sys.executable,
+        "-m",
+        "nbconvert",
+        "--to",
+        f"report.exporters.{exporter}",
+        str(tmp_path / "x.ipynb"),
+    ]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    assert (tmp_path / f"x.{ending}").read_bytes().startswith(begin)
+
+
+WRITE = """
+from pathlib import Path
+for kind in ("figures", "tables"):
+    folder = Path("../report/build", kind)
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("1")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A small repository with two notebooks, the first of which writes a table."""
+    (tmp_path / "notebooks").mkdir()
+    for name, source in (("00_a", WRITE), ("01_b", "print(6 * 7)")):
+        cells = [new_markdown_cell(f"# Title {name}"), new_code_cell(source)]
+        nbformat.write(new_notebook(cells=cells), tmp_path / "notebooks" / f"{name}.ipynb")
+    return tmp_path
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in sorted((folder / "notebooks").glob("*"))}
+
+
+def test_build_leaves_the_notebooks_and_publish_renews_them(folder, capsys):
+    before = contents(folder)
+    assert build.main(["--profile", "quick", "--root", str(folder)]) == 0
+    assert contents(folder) == before and not (folder / "report" / "index.html").exists()
+    assert "42" in (folder / "report" / "build" / "index.html").read_text()
+    assert "report.pdf" in capsys.readouterr().out
+    assert build.main(["--profile", "quick", "--publish", "--root", str(folder)]) == 0
+    published = nbformat.read(folder / "notebooks" / "01_b.ipynb", 4)
+    assert published.cells[1].execution_count == 1 and published.cells[1].outputs[0].text == "42\n"
+    assert (folder / "report" / "report.pdf").exists()
+    assert (folder / "report" / "tables" / "a.csv").read_text() == "1"
+
+
+def test_a_failing_cell_is_named_and_publishes_nothing(folder, capsys):
+    file = folder / "notebooks" / "01_b.ipynb"
+    notebook = nbformat.read(file, 4)
+    notebook.cells[1].source = "1 / 0"
+    nbformat.write(notebook, file)
+    before = contents(folder)
+    assert build.main(["--profile", "quick", "--publish", "--root", str(folder)]) == 1
+    error = capsys.readouterr().err
+    assert "01_b.ipynb" in error and "1 / 0" in error and "ZeroDivisionError" in error
+    assert contents(folder) == before and not (folder / "report" / "index.html").exists()
+
+
+def test_published_report_is_offline_and_complete():
+    page, ids = check_page((ROOT / "report" / "index.html").read_text())
+    for number in [*range(1, 7), *(f"a{i}" for i in range(1, 9))]:
+        assert f"figure-{number}" in ids
+    for number in (1, 2, 3):
+        assert f"table-{number}" in ids
+    assert len(page.all("img")) == 14
+    assert (ROOT / "report" / "report.pdf").read_bytes().startswith(b"%PDF")

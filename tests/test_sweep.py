@@ -1,0 +1,132 @@
+"""Sweeps: what is missing is trained, in one-thread processes, and nothing finished is lost."""
+
+import dataclasses
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+from test_archive import record
+
+from normlib import archive, arms, progress, provenance, sweep, train
+from normlib.arms import Arm, Experiment
+
+SMALL = Arm(epochs=1, batch_size=500, profile="quick")
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Empty archives: published, own, live."""
+    for name in ("PUBLISHED", "OWN", "LIVE"):
+        monkeypatch.setattr(archive, name, tmp_path / name)
+    return tmp_path
+
+
+def known(arm, seed, **changes):
+    values = {"protocol": train.PROTOCOL, "sources": provenance.sources()}
+    return record(seed, arm=arm, **(values | changes))
+
+
+def test_run_trains_what_is_missing_and_returns_it_in_order(folders):
+    archive.append(known(SMALL, 1), folders / "PUBLISHED")
+    experiment = Experiment("some", (SMALL,), (0, 1))
+    first = sweep.run(experiment)
+    assert [r.seed for r in first] == [0, 1]
+    assert first[1].seconds == 12.5 and first[0].environment["threads"] == 1
+    assert [key[1] for key in archive.read([folders / "OWN"])] == [0]
+    again = sweep.run(experiment)
+    assert again[0].seconds == first[0].seconds  # not trained again
+
+
+def test_a_worker_gives_the_numbers_of_any_other_one_thread_run(folders):
+    (one,), (other,) = (list(sweep.train([(SMALL, 5)])) for _ in range(2))
+    assert one.numbers() == other.numbers()
+
+
+def test_fresh_retrains_what_is_there(folders):
+    archive.append(known(SMALL, 0), folders / "OWN")
+    (found,) = sweep.run(Experiment("some", (SMALL,), (0,)), fresh=True)
+    assert found.seconds != 12.5
+
+
+def test_records_of_another_protocol_do_not_count(folders):
+    old = known(arms.NONE, 0, protocol=train.PROTOCOL - 1)
+    assert sweep.current({old.key: old}) == {}
+
+
+def test_a_missing_full_record_in_the_quick_profile_names_the_sweep(folders):
+    with pytest.raises(sweep.MissingRecords, match=r"3 of 3 .* python3 lab.py sweep baseline"):
+        sweep.run(arms.EXPERIMENTS["baseline"])
+
+
+def test_changed_sources_are_said(folders, capsys):
+    archive.append(known(SMALL, 0, sources="old"), folders / "PUBLISHED")
+    archive.append(known(SMALL, 1), folders / "PUBLISHED")
+    sweep.run(Experiment("some", (SMALL,), (0, 1)))
+    assert "1 of these 2 records were computed by other sources" in capsys.readouterr().out
+
+
+def test_finished_runs_survive_a_failing_one(folders, monkeypatch):
+    def two_and_a_crash(runs):
+        yield known(*runs[0])
+        yield known(*runs[1])
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(sweep, "train", two_and_a_crash)
+    with pytest.raises(BrokenProcessPool):
+        sweep.run(Experiment("some", (SMALL,), (0, 1, 2)))
+    assert [key[1] for key in archive.read([folders / "OWN"])] == [0, 1]
+
+
+def test_runs_are_trained_seed_by_seed(folders, monkeypatch):
+    other, order = dataclasses.replace(SMALL, batch_size=400), []
+    monkeypatch.setattr(
+        sweep, "train", lambda runs: order.extend(runs) or map(known, *zip(*runs, strict=True))
+    )
+    sweep.run(Experiment("some", (SMALL, other), (0, 1)))
+    assert [(arm, seed) for arm, seed in order] == [(SMALL, 0), (other, 0), (SMALL, 1), (other, 1)]
+
+
+def test_live_run_repeats_the_first_epoch_of_the_archived_one(folders, monkeypatch):
+    archive.append(known(arms.OUR_BN, 0), folders / "PUBLISHED")
+    monkeypatch.setenv("NORMLIB_PROFILE", "full")
+    monkeypatch.setattr(sweep, "train", lambda runs: [known(*run) for run in runs])
+    run = sweep.live(arms.OUR_BN, 0)
+    assert run.arm == dataclasses.replace(arms.OUR_BN, epochs=sweep.LIVE_EPOCHS)
+    assert sweep.archived(run).arm == arms.OUR_BN
+    assert [pair[1].arm for pair in sweep.live_runs()] == [arms.OUR_BN]
+    assert not (folders / "OWN").exists()
+    with pytest.raises(sweep.MissingRecords, match="sweep pilot"):
+        sweep.archived(dataclasses.replace(run, seed=77))
+
+
+def test_sources_ignore_comments_and_docstrings_and_nothing_else(tmp_path):
+    file = tmp_path / "code.py"
+    texts = ['"""One."""\nx = 1  # why\n', '"""Two."""\nx = 1\n', '"""Two."""\nx = 2\n']
+    codes = [file.write_text(text) and provenance._code(file) for text in texts]
+    assert codes[0] == codes[1] != codes[2]
+
+
+def states():
+    for done in (10, 20):
+        yield progress.State("our BN, seed 0", done, 20, 1, 2, 0.5)
+
+
+def test_progress_goes_to_the_side_channel(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("NORMLIB_PROGRESS", str(tmp_path / "progress"))
+    reporter = progress.Reporter(runs=2)
+    reporter.pause = 0
+    for state in states():
+        reporter.take(state)
+        reporter.show()
+    lines = (tmp_path / "progress").read_text().splitlines()
+    assert len(lines) == 2 and '"runs_done": 1, "runs": 2' in lines[1]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_progress_is_silent_when_off_and_on_stderr_in_a_plain_process(monkeypatch, capfd):
+    for target, expected in (("off", ""), ("", "our BN, seed 0: epoch 1 of 2, step 20 of 20")):
+        monkeypatch.setenv("NORMLIB_PROGRESS", target)
+        reporter = progress.Reporter(runs=1)
+        for state in states():
+            reporter.take(state)
+        reporter.show()
+        assert capfd.readouterr().err.startswith(expected)

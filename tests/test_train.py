@@ -1,0 +1,100 @@
+"""One run: what its record says, that it repeats, that it learns, that it can diverge."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from normlib import archive, data, model, train
+from normlib.arms import Arm
+
+
+def test_record_says_what_was_run(tiny_record, tiny_arm):
+    assert (tiny_record.arm, tiny_record.seed, tiny_record.protocol) == (
+        tiny_arm,
+        3,
+        train.PROTOCOL,
+    )
+    for name in train.CURVES:
+        assert len(getattr(tiny_record, name)) == tiny_arm.epochs
+    assert len(tiny_record.loss_every_10) == 2  # 16 steps: the losses of steps 0 and 10
+    labels = data.load("quick").test_labels
+    assert tiny_record.test_accuracy[-1] == np.mean(tiny_record.predictions == labels)
+    assert tiny_record.diverged is None and tiny_record.seconds > 0
+    assert {"tensorflow", "keras", "numpy", "cpu", "threads"} <= set(tiny_record.environment)
+
+
+def test_same_seed_gives_an_equal_record(tiny_record, tiny_arm):
+    assert train.run(tiny_arm, seed=3).numbers() == tiny_record.numbers()
+
+
+def test_another_seed_gives_another_record(tiny_record, tiny_arm):
+    other = train.run(tiny_arm, seed=4)
+    assert other.loss_every_10[0] != tiny_record.loss_every_10[0]
+
+
+def test_training_learns(tiny_record):
+    assert (
+        tiny_record.test_accuracy[-1] > 0.5
+        and tiny_record.train_loss[1] < tiny_record.train_loss[0]
+    )
+
+
+def test_progress_counts_all_steps(tiny_arm):
+    seen = []
+    train.run(
+        dataclasses.replace(tiny_arm, norm="none", epochs=1), 0, lambda *state: seen.append(state)
+    )
+    assert [state[:3] for state in seen] == [(8, 8, 1)]
+    assert 0 < seen[-1][3] < 1
+
+
+def test_a_diverging_run_ends_and_says_at_which_step():
+    record = train.run(Arm(learning_rate=1e6, batch_size=250, epochs=3, profile="quick"), seed=0)
+    assert 1 <= record.diverged < 8 and record.test_accuracy == []
+    assert archive.decode(archive.encode(record)).diverged == record.diverged
+
+
+def test_first_not_finite():
+    assert train.first_not_finite([1.0, 2.0]) is None
+    assert train.first_not_finite([1.0, float("inf"), float("nan")]) == 1
+    assert train.first_not_finite([float("nan")]) == 0
+
+
+def test_two_steps_are_those_of_sgd_with_momentum():
+    """Against Keras's optimizer, on the same minibatches, from the same weights."""
+    arm, images = Arm(profile="quick", batch_size=50), data.load("quick")
+    trainer, reference = train.Trainer(arm, 0), model.build(arm, 0)
+    optimizer = keras.optimizers.SGD(arm.learning_rate, momentum=arm.momentum)
+    batches = data.batch_order(0, 1, 2000)[:150].reshape(3, 50)
+    trainer._train_steps(
+        tf.constant(images.train_images[batches]), tf.constant(images.train_labels[batches])
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for batch in batches:
+        with tf.GradientTape() as tape:
+            value = loss(
+                images.train_labels[batch], reference(images.train_images[batch], training=True)
+            )
+        variables = reference.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+    for mine, other in zip(trainer.model.trainable_variables, variables, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-6)
+
+
+def test_scoring_uses_the_moving_statistics_and_changes_no_state(tiny_arm):
+    trainer, images = train.Trainer(tiny_arm, 0), data.load("quick")
+    before = trainer.model.get_weights()
+    _, predictions = trainer.score(images)
+    for old, new in zip(before, trainer.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    alone = trainer.model(images.test_images[:1], training=False)
+    assert predictions[0] == np.argmax(alone)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_epoch_has_its_own_batches(seed):
+    first, second = (data.batch_order(seed, epoch, 2000) for epoch in (1, 2))
+    assert set(first[:100]) != set(second[:100]) and sorted(first) == sorted(second)
