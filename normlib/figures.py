@@ -14,6 +14,7 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import display
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from normlib import archive, data, stats
 from normlib.archive import Record
@@ -80,6 +81,9 @@ def per_step(records: Sequence[Record], window: int = 10) -> Figure:
         ax.plot(steps, losses.T, linewidth=0.4, alpha=0.25, **style(arm))
         ax.plot(steps, mean, linewidth=2, label=arm.label, **style(arm))
     ax.set(xlabel="step (minibatches of 100 images)", ylabel="training loss (nats)", yscale="log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("")
     ax.legend(fontsize="small")
     return figure
 
@@ -118,9 +122,9 @@ def final_errors(records: Sequence[Record]) -> Figure:
     return figure
 
 
-def classes(images: data.Dataset, per_class: int = 8) -> Figure:
+def classes(images: data.Dataset, per_class: int = 12) -> Figure:
     """A row of training images for each class."""
-    figure, axes = plt.subplots(1, 1, figsize=(6.4, 7))
+    figure, axes = plt.subplots(1, 1, figsize=(7.4, 5.4))
     rows = [images.train_images[images.train_labels == label][:per_class] for label in range(10)]
     mosaic = np.concatenate([np.concatenate(list(row[..., 0]), 1) for row in rows])
     axes.imshow(mosaic, cmap="gray_r", interpolation="nearest")

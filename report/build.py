@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,14 +15,17 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 from report.exporters import HTMLReport, PDFReport
+from report.progress import Progress, clock
+from report.publish import COPIED, publish
 
 ROOT = Path(__file__).parents[1]
 TITLE = "What normalization really does: a lab report on Batch, Layer and Weight Normalization"
 MINUTES = {"quick": "two", "full": "six"}  # measured on two cores
-COPIED = ("figures", "tables")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,10 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             executed = execute(notebooks, build / "notebooks", options.profile, progress)
         except CellExecutionError as error:
-            print(
-                f"\nerror: {error}\nWhat was executed is in {build / 'notebooks'}.", file=sys.stderr
-            )
+            kept = f"What was executed is in {build / 'notebooks'}."
+            print(f"\nerror: {strip_ansi(str(error))}\n{kept}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print(f"\ninterrupted; what was executed is in {build / 'notebooks'}.", file=sys.stderr)
+            return 130
     report = write_report(executed, build)
     if options.publish:
         publish(executed, options.root)
@@ -72,7 +76,7 @@ def _clean(build: Path) -> None:
 
 
 def execute(
-    notebooks: list[Path], folder: Path, profile: str, progress: "Progress"
+    notebooks: list[Path], folder: Path, profile: str, progress: Progress
 ) -> dict[str, NotebookNode]:
     """Execute the notebooks, two at a time, the last one when the others are done.
 
@@ -94,8 +98,11 @@ def execute(
 
 def _execute(notebook: Path, folder: Path) -> NotebookNode:
     executed = nbformat.read(notebook, 4)
+    # Without this every kernel prints a warning about its connection.
+    encrypted = Config(KernelManager={"transport_encryption": "required"})
     client = NotebookClient(
         executed,
+        config=encrypted,
         kernel_name="python3",
         timeout=None,
         record_timing=False,
@@ -127,52 +134,6 @@ def stamp(notebook: NotebookNode) -> str:
     """A hash of the code cells, by which a test knows that the outputs are theirs."""
     source = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     return hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]
-
-
-class Progress:
-    """Shows what the kernels write about their training, on a terminal in one line."""
-
-    def __init__(self, file: Path):
-        self.file, self.begin, self.finished = file, time.monotonic(), threading.Event()
-        self.terminal = sys.stdout.isatty()
-        self.thread = threading.Thread(target=self._follow)
-
-    def __enter__(self) -> "Progress":
-        self.file.write_text("")
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.finished.set()
-        self.thread.join()
-        self.file.unlink()
-
-    def line(self, text: str, end: str = "\n") -> None:
-        """Print the text with the time since the begin, fitted to a terminal's width."""
-        text = f"[{clock(time.monotonic() - self.begin)}] {text}"
-        if self.terminal:
-            text = text[: shutil.get_terminal_size().columns - 1] + "\033[K"
-        print(f"\r{text}" if self.terminal else text, end=end, flush=True)
-
-    def _follow(self) -> None:
-        with open(self.file) as lines:
-            while not self.finished.wait(1 if self.terminal else 15):
-                news = lines.readlines()
-                if news:
-                    self.line(describe(json.loads(news[-1])), "" if self.terminal else "\n")
-
-
-def describe(state: dict) -> str:
-    """One line on a run in training, of the state that a kernel wrote."""
-    return (
-        f"{state['label']}: epoch {state['epoch']} of {state['epochs']}, "
-        f"accuracy {100 * state['accuracy']:.1f} %, about {clock(state['seconds_left'])} left"
-    )
-
-
-def clock(seconds: float) -> str:
-    """Seconds as minutes and seconds, 63 as '1:03'."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -208,26 +169,6 @@ def merge(executed: dict[str, NotebookNode]) -> NotebookNode:
     for number, cell in enumerate(report.cells):
         cell.id = f"cell-{number}"
     return report
-
-
-def publish(executed: dict[str, NotebookNode], root: Path) -> None:
-    """Renew the committed notebooks, report, figures and tables."""
-    build = root / "report" / "build"
-    for name, notebook in executed.items():
-        nbformat.write(_without_machine(notebook), root / "notebooks" / f"{name}.ipynb")
-    for name in ("index.html", "report.pdf"):
-        shutil.copy(build / name, root / "report" / name)
-    for name in COPIED:
-        shutil.rmtree(root / "report" / name, ignore_errors=True)
-        shutil.copytree(build / name, root / "report" / name)
-
-
-def _without_machine(notebook: NotebookNode) -> NotebookNode:
-    """What tells of this machine alone stays in the report, out of the notebook."""
-    for cell in notebook.cells:
-        if "machine" in cell.metadata.get("tags", []):
-            cell.outputs = []
-    return notebook
 
 
 if __name__ == "__main__":

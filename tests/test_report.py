@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from report import build, exporters
+from report import build, exporters, publish
 
 ROOT = Path(__file__).parents[1]
 ALIGNED = r"""$$
@@ -208,6 +208,20 @@ def test_a_failing_cell_is_named_and_publishes_nothing(folder, capsys):
     error = capsys.readouterr().err
     assert "01_b.ipynb" in error and "1 / 0" in error and "ZeroDivisionError" in error
     assert contents(folder) == before and not (folder / "report" / "index.html").exists()
+
+
+def test_readme_has_the_published_findings():
+    table = publish.findings(ROOT / "report" / "tables" / publish.FINDINGS)
+    assert table.count("\n") == 10 and table in (ROOT / "README.md").read_text()
+
+
+def test_findings_replace_what_stood_there(tmp_path):
+    readme, table = tmp_path / "README.md", tmp_path / "a.csv"
+    readme.write_text("# A\n<!-- findings: how -->\nold\n<!-- end of findings -->\nB\n")
+    table.write_text("mode,n\nour BN,3\n")
+    publish.write_findings(readme, table)
+    rows = "| mode | n |\n| --- | --- |\n| our BN | 3 |\n"
+    assert readme.read_text() == f"# A\n<!-- findings: how -->\n{rows}<!-- end of findings -->\nB\n"
 
 
 def test_published_report_is_offline_and_complete():

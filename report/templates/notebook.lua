@@ -43,7 +43,10 @@ local function image_block(paragraph)
   local alt = image.attributes.alt or pandoc.utils.stringify(image.caption)
   if typst then
     local quoted = alt:gsub('\\', '\\\\'):gsub('"', '\\"')
-    local source = string.format('#image("media/%s", width: 100%%, alt: "%s")', image.src, quoted)
+    -- 900 pixels, as the notebook shows it, are the width of the text.
+    local width = math.min(100, (tonumber(image.attributes.width) or 900) / 9)
+    local source = '#image("media/%s", width: %.0f%%, alt: "%s")'
+    source = string.format(source, image.src, width, quoted)
     return pandoc.RawBlock('typst', source)
   end
   local attributes = { alt = alt, width = image.attributes.width, loading = 'lazy' }
@@ -68,7 +71,7 @@ local function join(blocks)
     elseif kind == 'Table' and after and after.t == 'Table' then
       after.caption = { long = caption }
       after.attr = pandoc.Attr(id, { 'data' })
-      joined:insert(after)
+      joined:insert(typst and after or pandoc.Div({ after }, pandoc.Attr('', { 'scroll' })))
       i = i + 2
     else
       joined:insert(is_image(block) and image_block(block) or block)
@@ -106,7 +109,7 @@ local function environment(raw)
 end
 
 -- PDF/UA wants an alternative text for every formula: its TeX.
-local function math(formula)
+local function equation(formula)
   if not typst then return end
   local body = pandoc.write(pandoc.Pandoc { pandoc.Plain { formula } }, 'typst'):gsub('%s+$', '')
   local alt = formula.text:gsub('%s+', ' '):gsub('\\', '\\\\'):gsub('"', '\\"')
@@ -135,5 +138,5 @@ return {
       local formula = environment(raw)
       return formula and pandoc.Para { formula }
     end },
-  { Math = math, Link = link },
+  { Math = equation, Link = link },
 }
