@@ -131,6 +131,19 @@ local function report_metadata(metadata)
   IN_REPORT = metadata.notebooks ~= nil
 end
 
+-- Two notebooks may have a section of the same name.
+local function distinct_sections(document)
+  local notebook = ''
+  for _, block in ipairs(document.blocks) do
+    if block.t == 'Header' and block.level == 1 then
+      notebook = block.identifier
+    elseif block.t == 'Header' then
+      block.identifier = notebook .. '--' .. block.identifier
+    end
+  end
+  return document
+end
+
 return {
   { Meta = report_metadata },
   { Div = Div },
@@ -138,5 +151,5 @@ return {
       local formula = environment(raw)
       return formula and pandoc.Para { formula }
     end },
-  { Math = equation, Link = link },
+  { Math = equation, Link = link, Pandoc = distinct_sections },
 }
