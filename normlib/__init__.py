@@ -1,9 +1,22 @@
-"""Normalization from scratch: the ops, their layers, and the training loop of the lab report.
+"""Normalization from scratch: the ops, their layers, and the training loop of the lab report."""
 
-Nothing is imported here, so that records, figures and data can be read without TensorFlow.
-"""
-
+import importlib
 import os
 
-# Before TensorFlow is first imported: its start-up notices would land in saved notebook outputs.
+# Otherwise TensorFlow's start-up notices land in saved notebook outputs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _import_quietly(name: str) -> None:
+    """Import with stderr closed: on some processors TensorFlow greets before it reads the level."""
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        importlib.import_module(name)
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+_import_quietly("tensorflow")

@@ -1,7 +1,4 @@
-"""What is compared: arms, and experiments as named lists of arms and seeds.
-
-Apart from `model.py`, so that records, figures and tables need no TensorFlow.
-"""
+"""What is compared: arms, and experiments as named lists of arms and seeds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace

@@ -45,7 +45,9 @@ def environment(tensorflow: str, threads: int) -> dict:
 
 
 def _cpu() -> str:
+    """The processor: many cloud machines hide the name, so family, model and stepping too."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    first = info.read_text().split("\n\n")[0].splitlines() if info.exists() else []
+    fields = dict(map(str.strip, line.split(":", 1)) for line in first if ":" in line)
+    numbers = [fields.get(key, "") for key in ("cpu family", "model", "stepping")]
+    return " ".join([fields.get("model name", platform.processor()), "-".join(filter(None, numbers))])

@@ -9,7 +9,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import replace
 from pathlib import Path
 
+import tensorflow as tf
+
 from normlib import archive, data
+from normlib import train as training
 from normlib.archive import Record
 from normlib.arms import EXPERIMENTS, Arm, Experiment
 from normlib.fetch import find
@@ -75,9 +78,8 @@ def live_runs() -> list[tuple[Record, Record]]:
 
 def current(records: dict) -> dict:
     """Those records that were made with this protocol."""
-    from normlib.train import PROTOCOL  # imports TensorFlow
-
-    return {key: record for key, record in records.items() if record.protocol == PROTOCOL}
+    protocol = training.PROTOCOL
+    return {key: record for key, record in records.items() if record.protocol == protocol}
 
 
 def train(runs: list[tuple[Arm, int]], workers: int | None = None) -> Iterator[Record]:
@@ -111,16 +113,12 @@ def _finished(pending: set[Future], queue, reporter: Reporter) -> Iterator[Recor
 
 def _start_worker(queue) -> None:
     """Make this process compute on one thread: its numbers then repeat bit by bit."""
-    import tensorflow as tf
-
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     _work.queue = queue
 
 
 def _work(arm: Arm, seed: int) -> Record:
-    from normlib import train as training
-
     def progress(done: int, total: int, epoch: int, accuracy: float) -> None:
         label = f"{arm.label}, seed {seed}"
         _work.queue.put(State(label, done, total, epoch, arm.epochs, accuracy))
