@@ -226,6 +226,7 @@ def command_report(options, rest):
 def command_test(options, rest):
     begin = time.time()
     linted = run(str(PYTHON), "-m", "ruff", "check", ".")
+    linted |= run(str(PYTHON), "-m", "ruff", "format", "--check", "--quiet", ".")
     tested = run(
         str(PYTHON),
         "-m",

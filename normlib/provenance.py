@@ -50,4 +50,5 @@ def _cpu() -> str:
     first = info.read_text().split("\n\n")[0].splitlines() if info.exists() else []
     fields = dict(map(str.strip, line.split(":", 1)) for line in first if ":" in line)
     numbers = [fields.get(key, "") for key in ("cpu family", "model", "stepping")]
-    return " ".join([fields.get("model name", platform.processor()), "-".join(filter(None, numbers))])
+    name = fields.get("model name", platform.processor())
+    return f"{name} {'-'.join(filter(None, numbers))}".strip()

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import uneven
+from samples import uneven
 
 from normlib import ops
 

@@ -128,7 +128,7 @@ local function link(element)
 end
 
 local function report_metadata(metadata)
-  IN_REPORT = metadata.notebooks ~= nil
+  IN_REPORT = metadata.jupyter ~= nil and metadata.jupyter.notebooks ~= nil
 end
 
 -- Two notebooks may have a section of the same name.
