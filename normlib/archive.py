@@ -51,7 +51,8 @@ class Record:
 
     def numbers(self) -> dict:
         """Everything that a rerun on the same machine must repeat bit by bit."""
-        return {k: v for k, v in encode(self).items() if k not in ("seconds", "environment")}
+        values = asdict(self) | {"predictions": self.predictions.tolist()}
+        return {k: v for k, v in values.items() if k not in ("seconds", "environment")}
 
 
 def encode(record: Record) -> dict:

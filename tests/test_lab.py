@@ -171,15 +171,15 @@ def test_report_finds_the_data_and_builds(ran):
 
 def test_test_lints_and_runs_tests_and_notebooks_in_the_quick_profile(ran):
     lab.main(["test", "-k", "batch"])
-    (lint, _), (tests, environment) = ran
-    assert lint == "-m ruff check ."
+    (lint, _), (layout, _), (tests, environment) = ran
+    assert lint == "-m ruff check ." and layout.startswith("-m ruff format --check")
     assert "--nbval-lax" in tests and tests.endswith("tests notebooks -k batch")
     assert environment["NORMLIB_PROFILE"] == "quick"
 
 
 def test_test_fails_if_either_fails(monkeypatch):
     monkeypatch.setattr(lab, "setup", lambda: None)
-    for failing in ("ruff", "pytest"):
+    for failing in ("check", "format", "pytest"):
         monkeypatch.setattr(lab, "run", lambda *c, failing=failing, **_: int(failing in c))
         assert lab.main(["test"]) == 1
 
