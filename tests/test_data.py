@@ -501,12 +501,6 @@ def test_sample_is_what_drawing_from_the_full_data_gives(monkeypatch):
         np.testing.assert_array_equal(drawn, stored)
 
 
-def test_data_module_does_not_import_tensorflow():
-    code = "import sys, normlib.data; print({'tensorflow', 'keras'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
-
-
 # Batch order
 
 
