@@ -8,8 +8,6 @@ import gzip
 import hashlib
 import io
 import shutil
-import subprocess
-import sys
 import urllib.request
 from http.client import BadStatusLine
 from pathlib import Path
