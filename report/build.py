@@ -25,7 +25,7 @@ from report.publish import COPIED, publish
 
 ROOT = Path(__file__).parents[1]
 TITLE = "What normalization really does: a lab report on Batch, Layer and Weight Normalization"
-MINUTES = {"quick": "two", "full": "six"}  # measured on two cores
+MINUTES = {"quick": "one to two", "full": "one to six"}  # newer and older pairs of cores
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -131,6 +131,19 @@ local function report_metadata(metadata)
   IN_REPORT = metadata.jupyter ~= nil and metadata.jupyter.notebooks ~= nil
 end
 
+-- A lead such as "What we see." stays on the page of the list that it leads to.
+local function keep_leads(blocks)
+  for i = #blocks - 1, 1, -1 do
+    local lead, list = blocks[i], blocks[i + 1]
+    if typst and lead.t == 'Para' and list.t:match('List$') then
+      blocks[i] = pandoc.RawBlock('typst', '#block(sticky: true)[')
+      blocks:insert(i + 1, lead)
+      blocks:insert(i + 2, pandoc.RawBlock('typst', ']'))
+    end
+  end
+  return blocks
+end
+
 -- Two notebooks may have a section of the same name.
 local function distinct_sections(document)
   local notebook = ''
@@ -151,5 +164,5 @@ return {
       local formula = environment(raw)
       return formula and pandoc.Para { formula }
     end },
-  { Math = equation, Link = link, Pandoc = distinct_sections },
+  { Math = equation, Link = link, Blocks = keep_leads, Pandoc = distinct_sections },
 }
