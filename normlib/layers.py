@@ -1,116 +1,157 @@
-"""Keras layers around the ops: they hold the variables, the ops hold the mathematics."""
+"""Drop-in replacements for Keras's normalization layers, computed by `normlib.gradients`.
+
+Constructor, variables, shapes, configuration and checkpoints are inherited from Keras, so weights
+move both ways; the mathematics is ours. `axis` is Keras's: the axis KEPT in batch, group and
+instance norm, the axes AVERAGED over in layer and RMS norm.
+"""
 
 import keras
 import tensorflow as tf
 
-from normlib import ops
+from normlib import gradients, ops, replicas
+from normlib.weights import WeightNormalization
 
+__all__ = [
+    "BatchNormalization",
+    "GroupNormalization",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "RMSNormalization",
+    "WeightNormalization",
+]
 serializable = keras.saving.register_keras_serializable(package="normlib")
 
 
-@serializable
-class BatchNormalization(keras.layers.Layer):
-    """`ops.batch_norm` with trainable `gamma`, `beta` and moving statistics for inference.
+def _floating(x) -> tf.Tensor:
+    """Integers as float32, as Keras's layers take them."""
+    x = tf.convert_to_tensor(x)
+    return x if x.dtype.is_floating else tf.cast(x, tf.float32)
 
-    A drop-in for `keras.layers.BatchNormalization`: `axis` is the axis KEPT (the channels),
-    `momentum` weights the old value, the moving variance is the population variance.
+
+def _along(vector, x, axes, default: float):
+    """The variable with length 1 on the axes of `x` that are not its own; or the default."""
+    if vector is None:
+        return default
+    own = {a % len(x.shape) for a in axes}
+    return tf.reshape(vector, [n if a in own else 1 for a, n in enumerate(x.shape)])
+
+
+@serializable
+class BatchNormalization(keras.layers.BatchNormalization):
+    """`ops.batch_norm` in training and `ops.normalize` with the moving statistics at inference.
+
+    y, mean, variance = batch_norm(x, gamma, beta, reduction_axes=all but axis, weights=mask)
+    moving_mean = momentum * moving_mean + (1 - momentum) * mean, and so the variance
+
+    `momentum` weights the OLD value; the moving variance is the population variance.
+    `trainable=False` means inference. `synchronized=True` takes the statistics over all replicas
+    of a `tf.distribute` strategy. Masked elements do not count; a minibatch in which none counts
+    moves the statistics towards 0, as in Keras.
     """
 
-    def __init__(self, axis: int = -1, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs):
-        super().__init__(**kwargs)
-        self.axis, self.momentum, self.epsilon = axis, momentum, epsilon
-
-    def build(self, input_shape):
-        rank, channels = len(input_shape), (input_shape[self.axis],)
-        self.reduction_axes = [a for a in range(rank) if a != self.axis % rank]
-        self.gamma = self.add_weight(name="gamma", shape=channels, initializer="ones")
-        self.beta = self.add_weight(name="beta", shape=channels, initializer="zeros")
-        self.moving_mean = self.add_weight(
-            name="moving_mean", shape=channels, initializer="zeros", trainable=False
-        )
-        self.moving_variance = self.add_weight(
-            name="moving_variance", shape=channels, initializer="ones", trainable=False
-        )
-
-    def call(self, x, training=None):
+    def call(self, inputs, training=None, mask=None):
         """Normalize with the minibatch's statistics if `training`, else with the moving ones."""
-        gamma, beta = self._along_axis(self.gamma, x), self._along_axis(self.beta, x)
-        if training and self.trainable:
-            y, mean, variance = ops.batch_norm(
-                x, gamma, beta, reduction_axes=self.reduction_axes, epsilon=self.epsilon
+        if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
+            raise ValueError(
+                "The mask provided should be one dimension less than the inputs. Received: "
+                f"mask.shape={mask.shape}, inputs.shape={inputs.shape}"
             )
+        x = _floating(inputs)
+        normalize = self._train if training and self.trainable else self._infer
+        return tf.cast(normalize(x, mask), self.compute_dtype)
+
+    def _infer(self, x, mask):
+        gamma, beta = (
+            _along(self.gamma, x, [self.axis], 1.0),
+            _along(self.beta, x, [self.axis], 0.0),
+        )
+        moving = (self.moving_mean, self.moving_variance)
+        mean, variance = (_along(vector, x, [self.axis], 0.0) for vector in moving)
+        return gradients.normalize(x, mean, variance, gamma, beta, epsilon=self.epsilon)
+
+    def _train(self, x, mask):
+        options = {"reduction_axes": self._reduction_axes, "weights": _weights(mask, x)}
+        gamma, beta = self.gamma, self.beta
+        if self.renorm:  # Keras's corrections r and d are constants: (x_hat * r + d) is affine
+            wide, *_ = ops.widen(x)
+            r, d, *new = self._renorm_correction_and_moments(
+                *(tf.reshape(t, [-1]) for t in ops.moments(wide, **options))
+            )
+            gamma, beta = self._compose_transforms(r, d, gamma, beta, wide.dtype)
+            self._update_renorm_statistics(*new)
+        gamma, beta = _along(gamma, x, [self.axis], 1.0), _along(beta, x, [self.axis], 0.0)
+        batch_norm = replicas.batch_norm if self.synchronized else gradients.batch_norm
+        y, mean, variance = batch_norm(x, gamma, beta, epsilon=self.epsilon, **options)
+        if not self.renorm:
             self._update(self.moving_mean, mean)
             self._update(self.moving_variance, variance)
-            return y
-        mean = self._along_axis(self.moving_mean, x)
-        variance = self._along_axis(self.moving_variance, x)
-        return ops.normalize(x, mean, variance, gamma, beta, epsilon=self.epsilon)
-
-    def _along_axis(self, vector, x):
-        shape = [-1 if a == self.axis % len(x.shape) else 1 for a in range(len(x.shape))]
-        return tf.reshape(vector, shape)
+        return y
 
     def _update(self, moving, new):
-        new = tf.reshape(new, moving.shape)
+        new = tf.cast(tf.reshape(new, moving.shape), moving.dtype)
         moving.assign(ops.moving_average(moving, new, momentum=self.momentum))
 
-    def get_config(self):
-        config = {"axis": self.axis, "momentum": self.momentum, "epsilon": self.epsilon}
-        return super().get_config() | config
+
+def _weights(mask, x):
+    return None if mask is None else tf.cast(tf.cast(mask, bool), x.dtype)[..., None]
 
 
 @serializable
-class LayerNormalization(keras.layers.Layer):
-    """`ops.layer_norm` with trainable `gamma` and `beta`.
+class LayerNormalization(keras.layers.LayerNormalization):
+    """`ops.layer_norm` over `axis`, with `gamma` and `beta` of the shape of those axes.
 
-    A drop-in for `keras.layers.LayerNormalization`: `axis` names the axes AVERAGED over, and
-    `gamma` and `beta` have the shape of those axes.
+    The deprecated `rms_scaling=True` is left to Keras; use RMSNormalization.
     """
 
-    def __init__(self, axis: int | list[int] = -1, epsilon: float = 1e-3, **kwargs):
-        super().__init__(**kwargs)
-        self.axis, self.epsilon = axis, epsilon
-
-    def build(self, input_shape):
-        rank = len(input_shape)
-        axes = [self.axis] if isinstance(self.axis, int) else self.axis
-        self.reduction_axes = sorted(a % rank for a in axes)
-        shape = tuple(input_shape[a] for a in self.reduction_axes)
-        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
-        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
-
-    def call(self, x, training=None):
-        """Normalize every example with its own statistics, whether `training` or not."""
-        shape = [x.shape[a] if a in self.reduction_axes else 1 for a in range(len(x.shape))]
-        gamma, beta = tf.reshape(self.gamma, shape), tf.reshape(self.beta, shape)
-        return ops.layer_norm(
-            x, gamma, beta, reduction_axes=self.reduction_axes, epsilon=self.epsilon
-        )
-
-    def get_config(self):
-        return super().get_config() | {"axis": self.axis, "epsilon": self.epsilon}
+    def call(self, inputs):
+        """Normalize every example with its own statistics."""
+        if self.rms_scaling:
+            return super().call(inputs)
+        x = _floating(inputs)
+        gamma, beta = _along(self.gamma, x, self.axis, 1.0), _along(self.beta, x, self.axis, 0.0)
+        y = gradients.layer_norm(x, gamma, beta, reduction_axes=self.axis, epsilon=self.epsilon)
+        return tf.cast(y, self.compute_dtype)
 
 
 @serializable
-class WeightNormalization(keras.layers.Wrapper):
-    """A layer whose kernel is `ops.weight_norm(v, g)`, one `g` per output unit.
+class GroupNormalization(keras.layers.GroupNormalization):
+    """`ops.group_norm`: every example over each of the `groups` of channels at `axis`."""
 
-    `v` is the wrapped layer's own kernel variable and `g` starts at its norm, so that wrapping
-    leaves the function unchanged. For layers with the output units last, as Dense and Conv2D.
-    """
-
-    def build(self, input_shape=None):
-        super().build(input_shape)
-        self.v = self.layer.kernel
-        self.reduction_axes = list(range(len(self.v.shape) - 1))
-        self.g = self.add_weight(name="g", shape=self.v.shape[-1:], initializer="ones")
-        norm = ops.norm(tf.convert_to_tensor(self.v), reduction_axes=self.reduction_axes)
-        self.g.assign(tf.reshape(norm, [-1]))
-
-    def call(self, x, **kwargs):
-        kernel = ops.weight_norm(
-            tf.convert_to_tensor(self.v), self.g, reduction_axes=self.reduction_axes
+    def call(self, inputs):
+        """Normalize every group of every example with its own statistics."""
+        gamma, beta = self.gamma, self.beta
+        y = gradients.group_norm(
+            _floating(inputs),
+            1.0 if gamma is None else gamma,
+            0.0 if beta is None else beta,
+            groups=self.groups,
+            axis=self.axis,
+            epsilon=self.epsilon,
         )
-        # Inside this scope the layer reads `kernel` where it would read its variable.
-        with keras.StatelessScope(state_mapping=[(self.v, kernel)]):
-            return self.layer(x, **kwargs)
+        return tf.cast(y, self.compute_dtype)
+
+
+@serializable
+class InstanceNormalization(GroupNormalization):
+    """`ops.instance_norm`: every channel of every example over its positions."""
+
+    def __init__(self, axis: int = -1, epsilon: float = 1e-3, **kwargs):
+        super().__init__(groups=-1, axis=axis, epsilon=epsilon, **kwargs)
+
+    def get_config(self):
+        """The configuration; the number of groups follows from the input."""
+        config = super().get_config()
+        del config["groups"]
+        return config
+
+
+@serializable
+class RMSNormalization(keras.layers.RMSNormalization):
+    """`ops.rms_norm` over `axis`, with a `scale` (the ops' gamma) of the shape of those axes."""
+
+    def call(self, x):
+        """Divide every example by the root mean square of its features."""
+        x = _floating(x)
+        scale = _along(self.scale, x, self.axis, 1.0)
+        y = gradients.rms_norm(x, scale, reduction_axes=self.axis, epsilon=self.epsilon)
+        return tf.cast(y, self.compute_dtype)

@@ -1,22 +1,54 @@
 """The normalizations as equations: pure functions on tensors, from basic TensorFlow operations.
 
 No variables, no Keras, no randomness. Axes are always `reduction_axes`: those averaged over.
-Variance is the population variance (divide by the count), computed in two passes; `epsilon`
-stands under the root. `gamma`, `beta` and the statistics broadcast against `x`.
+Variance is the population variance (divide by the count); `epsilon` stands under the root.
+`gamma`, `beta`, `weights` and the statistics broadcast against `x`. Half precision is computed in
+float32 and returned as it came; float64 stays float64. Every op raises ValueError for input that
+is not floating-point, axes that `x` lacks, and parameters that do not fit; see `checks.py`.
 """
 
 import tensorflow as tf
 
+from normlib import checks
 
-def moments(x: tf.Tensor, *, reduction_axes) -> tuple[tf.Tensor, tf.Tensor]:
+
+def widen(x, *others) -> list[tf.Tensor]:
+    """Return the tensors in the widest of their types, float32 at least."""
+    tensors = [tf.convert_to_tensor(t) for t in others]
+    tensors = [checks.floating(x), *tensors]
+    dtype = max([tf.float32, *(t.dtype for t in tensors)], key=lambda dtype: dtype.size)
+    return [tf.cast(t, dtype) for t in tensors]
+
+
+def average(x, *, reduction_axes, weights=None) -> tf.Tensor:
+    """Return the mean of `x` over `reduction_axes`, which keep length 1.
+
+    mean = sum(weights * x) / sum(weights)
+
+    weights: 1 or 0 where a mask says so; without them every element counts once. The mean of
+    nothing, all weights 0, is 0.
+    """
+    if weights is None:
+        return tf.reduce_mean(x, reduction_axes, keepdims=True)
+    weights = tf.broadcast_to(weights, tf.shape(x))
+    weighted = tf.where(weights > 0, weights * x, 0)  # whatever x holds where it is masked
+    total, count = (tf.reduce_sum(t, reduction_axes, keepdims=True) for t in (weighted, weights))
+    return tf.math.divide_no_nan(total, count)
+
+
+def moments(x, *, reduction_axes, weights=None) -> tuple[tf.Tensor, tf.Tensor]:
     """Return mean and population variance of `x` over `reduction_axes`, which keep length 1.
 
-    mean = sum(x) / n;  variance = sum((x - mean)**2) / n, with n elements averaged over.
+    mean = average(x);  variance = average((x - mean)**2)
 
-    The second pass subtracts the mean first: sum(x**2)/n - mean**2 would cancel at large means.
+    Two passes: average(x**2) - mean**2 would cancel at large means. The mean is refined by the
+    mean of what it leaves, so that a constant has its own value as mean, and variance 0 exactly.
+    Source: Chan, Golub & LeVeque 1983 (the corrected two-pass algorithm).
     """
-    mean = tf.reduce_mean(x, reduction_axes, keepdims=True)
-    variance = tf.reduce_mean(tf.square(x - mean), reduction_axes, keepdims=True)
+    mean = average(x, reduction_axes=reduction_axes, weights=weights)
+    mean += average(x - mean, reduction_axes=reduction_axes, weights=weights)
+    squares = tf.math.squared_difference(x, mean)
+    variance = average(squares, reduction_axes=reduction_axes, weights=weights)
     return mean, variance
 
 
@@ -25,26 +57,35 @@ def normalize(x, mean, variance, gamma, beta, *, epsilon: float) -> tf.Tensor:
 
     y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
 
-    The centred form: x * r + (beta - mean * r) would lose accuracy at large means.
+    The centred form: x * r + (beta - mean * r) would lose accuracy at large means. With moving
+    statistics this is BN at inference. Source: Ioffe & Szegedy 2015, Algorithm 2, step 11.
     """
+    checks.broadcasts(gamma, x, "gamma")
+    checks.broadcasts(beta, x, "beta")
+    wide, mean, variance, gamma, beta = widen(x, mean, variance, gamma, beta)
     inv_std = tf.math.rsqrt(variance + epsilon)
-    x_hat = (x - mean) * inv_std
-    return gamma * x_hat + beta
+    y = gamma * inv_std * (wide - mean) + beta
+    return tf.cast(y, x.dtype)
 
 
-def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3):
+def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights=None):
     """Normalize every channel of `x` over the minibatch; return `(y, mean, variance)`.
 
-    mean, variance = moments(x, reduction_axes=reduction_axes)
+    mean, variance = moments(x, reduction_axes=reduction_axes, weights=weights)
     y = normalize(x, mean, variance, gamma, beta, epsilon=epsilon)
 
     x: (N, ..., C) with reduction_axes all but the channels, (0, 1, 2) for images;
-    gamma, beta: (C,); y: as x; mean, variance: (1, ..., 1, C), for the moving statistics.
-    Source: Ioffe & Szegedy 2015, Algorithm 1; section 3.2 for convolutions.
+    gamma, beta: (C,), or length 1 on reduction_axes; weights: a mask, (N, ..., 1), or None;
+    y: as x; mean, variance: (1, ..., 1, C), for the moving statistics.
+    One element a channel, a constant channel, and a mask that leaves nothing give y = beta, the
+    last where x = 0. Source: Ioffe & Szegedy 2015, Algorithm 1; section 3.2 for convolutions.
     """
-    mean, variance = moments(x, reduction_axes=reduction_axes)
-    y = normalize(x, mean, variance, gamma, beta, epsilon=epsilon)
-    return y, mean, variance
+    x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
+    checks.constant_on(gamma, x, reduction_axes, "gamma")
+    wide, *_ = widen(x, gamma, beta)
+    weights = None if weights is None else tf.cast(weights, wide.dtype)
+    mean, variance = moments(wide, reduction_axes=reduction_axes, weights=weights)
+    return normalize(x, mean, variance, gamma, beta, epsilon=epsilon), mean, variance
 
 
 def moving_average(moving, new, *, momentum: float) -> tf.Tensor:
@@ -58,6 +99,21 @@ def moving_average(moving, new, *, momentum: float) -> tf.Tensor:
     return momentum * moving + (1 - momentum) * new
 
 
+def mean_only_batch_norm(x, beta, *, reduction_axes) -> tuple[tf.Tensor, tf.Tensor]:
+    """Centre every channel of `x` over the minibatch; return `(y, mean)`.
+
+    y = x - mean + beta
+
+    x: (N, ..., C); beta: (C,); y: as x; mean: (1, ..., 1, C).
+    Source: Salimans & Kingma 2016, section 4.
+    """
+    x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
+    checks.broadcasts(beta, x, "beta")
+    wide, beta = widen(x, beta)
+    mean, _ = moments(wide, reduction_axes=reduction_axes)
+    return tf.cast(wide - mean + beta, x.dtype), mean
+
+
 def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3) -> tf.Tensor:
     """Normalize every example of `x` over its own features.
 
@@ -68,25 +124,108 @@ def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3) -> tf.T
     gamma, beta: the lengths of the axes averaged over, (D,) or (H, W, C); y: as x.
     Source: Ba, Kiros & Hinton 2016, equations 3 and 4.
     """
-    mean, variance = moments(x, reduction_axes=reduction_axes)
+    x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
+    wide, *_ = widen(x, gamma, beta)
+    mean, variance = moments(wide, reduction_axes=reduction_axes)
     return normalize(x, mean, variance, gamma, beta, epsilon=epsilon)
+
+
+def group_norm(x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 1e-3) -> tf.Tensor:
+    """Normalize every example of `x` over each group of its channels, at all positions together.
+
+    y = layer_norm(x with the channels split into groups, over all but the example and the group)
+
+    x: (N, ..., C) with the channels at `axis`; gamma, beta: (C,) or (); y: as x.
+    Source: Wu & He 2018, equation 7.
+    """
+    split, gamma, beta, reduction_axes = split_groups(x, gamma, beta, groups, axis)
+    y = layer_norm(split, gamma, beta, reduction_axes=reduction_axes, epsilon=epsilon)
+    return tf.reshape(y, tf.shape(x))
+
+
+def split_groups(x, gamma, beta, groups: int, axis: int) -> tuple:
+    """Return `x`, `gamma` and `beta` with the channels as (groups, C / groups), and the axes."""
+    x = checks.floating(x)
+    checks.rank_at_least(x, 2)
+    (axis,) = checks.axes(x, axis)
+    checks.grouped(x.shape[axis], groups)
+    split = [groups, x.shape[axis] // groups]
+    shape = tf.concat([tf.shape(x)[:axis], split, tf.shape(x)[axis + 1 :]], 0)
+    tail = [1] * (len(x.shape) - axis - 1)
+    gamma, beta = (
+        tf.reshape(p, split + tail) if len(p.shape) else p
+        for p in map(tf.convert_to_tensor, (gamma, beta))
+    )
+    reduction_axes = [a for a in range(1, len(x.shape) + 1) if a != axis]
+    return tf.reshape(x, shape), gamma, beta, reduction_axes
+
+
+def instance_norm(x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3) -> tf.Tensor:
+    """Normalize every channel of every example of `x` over its positions.
+
+    y = group_norm(x, gamma, beta, groups=C)
+
+    x: (N, ..., C) with positions between; gamma, beta: (C,) or (); y: as x.
+    Source: Ulyanov, Vedaldi & Lempitsky 2016, equation 5.
+    """
+    x = checks.floating(x)
+    checks.rank_at_least(x, 3)
+    return group_norm(x, gamma, beta, groups=x.shape[axis], axis=axis, epsilon=epsilon)
+
+
+def rms_norm(x, gamma, *, reduction_axes, epsilon: float = 1e-6) -> tf.Tensor:
+    """Divide every example of `x` by the root of the mean square of its features.
+
+    y = gamma * x / sqrt(average(x**2) + epsilon)
+
+    x: (N, ..., D); gamma: the lengths of the axes averaged over; y: as x.
+    Source: Zhang & Sennrich 2019, equation 4.
+    """
+    x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
+    checks.broadcasts(gamma, x, "gamma")
+    wide, gamma = widen(x, gamma)
+    mean_square = average(tf.square(wide), reduction_axes=reduction_axes)
+    return tf.cast(gamma * tf.math.rsqrt(mean_square + epsilon) * wide, x.dtype)
 
 
 def weight_norm(v, g, *, reduction_axes) -> tf.Tensor:
     """Return the weights of direction `v` and length `g`.
 
-    w = g * v / norm(v, reduction_axes=reduction_axes)
+    w = g * v / norm(v)
 
-    v: (..., C) with reduction_axes all but the output units, so that each unit has its own norm;
-    g: (C,); w: as v. All zero `v` has no direction: its w is not a number.
-    Source: Salimans & Kingma 2016, equation 2.
+    v: (..., C) with reduction_axes all but the output units, so that each unit has its own norm,
+    and g: (C,); or all axes, one norm for all, and g: (); w: as v. A `v` of zeros has no
+    direction: its w is 0, and so are its gradients. Source: Salimans & Kingma 2016, equation 2.
     """
-    return g * v / norm(v, reduction_axes=reduction_axes)
+    v, reduction_axes = checks.floating(v, "v"), checks.axes(v, reduction_axes)
+    checks.constant_on(g, v, reduction_axes, "g")
+    checks.broadcasts(g, v, "g")
+    wide, g = widen(v, g)
+    unit, _ = direction(wide, reduction_axes=reduction_axes)
+    return tf.cast(g * unit, v.dtype)
 
 
-def norm(v, *, reduction_axes) -> tf.Tensor:
-    """Return the Euclidean norm of `v` over `reduction_axes`, which keep length 1.
+def direction(v, *, reduction_axes) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return `v` divided by its Euclidean norm over `reduction_axes`, and that norm.
 
-    norm = sqrt(sum(v**2))
+    norm = sqrt(sum(v**2));  unit = v / norm, or 0 where v is
+
+    Divided by its largest element first, so that squares neither underflow nor overflow; as a
+    constant, because the quotient does not depend on it.
     """
-    return tf.sqrt(tf.reduce_sum(tf.square(v), reduction_axes, keepdims=True))
+    largest = tf.stop_gradient(tf.reduce_max(tf.abs(v), reduction_axes, keepdims=True))
+    scaled = tf.math.divide_no_nan(v, largest)
+    square = tf.reduce_sum(tf.square(scaled), reduction_axes, keepdims=True)
+    inv_norm = tf.where(square > 0, tf.math.rsqrt(tf.where(square > 0, square, 1)), 0)
+    return scaled * inv_norm, tf.math.divide_no_nan(largest, inv_norm)
+
+
+def weight_standardization(v, *, reduction_axes, epsilon: float = 1e-5) -> tf.Tensor:
+    """Return the weights `v` with mean 0 and variance 1 in every output unit.
+
+    w = (v - mean) / sqrt(variance + epsilon)
+
+    v: (..., C) with reduction_axes all but the output units; w: as v.
+    Source: Qiao et al. 2019, equation 5.
+    """
+    return layer_norm(v, 1.0, 0.0, reduction_axes=reduction_axes, epsilon=epsilon)

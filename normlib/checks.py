@@ -1,0 +1,70 @@
+"""The rules for the ops' arguments: each is a ValueError that says the rule, what came, a fix."""
+
+import tensorflow as tf
+
+
+def floating(x, name: str = "x") -> tf.Tensor:
+    """Return `x` as a tensor; raises ValueError unless it holds floating-point numbers."""
+    x = tf.convert_to_tensor(x)
+    if not x.dtype.is_floating:
+        raise ValueError(
+            f"{name} must hold floating-point numbers; received {x.dtype.name}. Cast it first: "
+            f"tf.cast({name}, 'float32')."
+        )
+    return x
+
+
+def axes(x: tf.Tensor, reduction_axes) -> tuple[int, ...]:
+    """Return the axes sorted and counted from 0; raises ValueError for one that `x` lacks."""
+    given = (reduction_axes,) if isinstance(reduction_axes, int) else tuple(reduction_axes)
+    rank = len(x.shape)
+    if any(not -rank <= a < rank for a in given) or len({a % rank for a in given}) < len(given):
+        raise ValueError(
+            f"reduction_axes must be distinct and between {-rank} and {rank - 1} for x of rank "
+            f"{rank}; received {given}."
+        )
+    return tuple(sorted(a % rank for a in given))
+
+
+def _shape(parameter) -> tuple:
+    return tuple(getattr(parameter, "shape", ()))  # a number has none
+
+
+def broadcasts(parameter, x: tf.Tensor, name: str) -> None:
+    """Raise ValueError unless the parameter's shape broadcasts to that of `x` as it is."""
+    shape = _shape(parameter)
+    pairs = zip(shape[::-1], tuple(x.shape)[::-1], strict=False)
+    if len(shape) > len(x.shape) or any(n not in (1, m) and None not in (n, m) for n, m in pairs):
+        raise ValueError(
+            f"{name} must broadcast against x of shape {tuple(x.shape)}; received shape {shape}. "
+            f"Give {name} length 1 on the axes that share a value."
+        )
+
+
+def constant_on(parameter, x: tf.Tensor, reduction_axes: tuple[int, ...], name: str) -> None:
+    """Raise ValueError if the parameter varies along the axes averaged over."""
+    shape = (1,) * (len(x.shape) - len(_shape(parameter))) + _shape(parameter)
+    if any(shape[a] != 1 for a in reduction_axes):
+        raise ValueError(
+            f"{name} must have length 1 on reduction_axes {reduction_axes}, one value a channel; "
+            f"received shape {_shape(parameter)} for x of shape {tuple(x.shape)}."
+        )
+
+
+def grouped(channels: int | None, groups: int) -> None:
+    """Raise ValueError unless the channels divide into the groups."""
+    if channels is None or groups < 1 or channels % groups:
+        raise ValueError(
+            f"groups must divide the channels, which must be known; received groups={groups} and "
+            f"{channels} channels. For {channels} channels take groups=1 (all together) or "
+            f"groups={channels} (each alone)."
+        )
+
+
+def rank_at_least(x: tf.Tensor, rank: int, name: str = "x") -> None:
+    """Raise ValueError for a tensor of too few axes."""
+    if len(x.shape) < rank:
+        raise ValueError(
+            f"{name} must have at least {rank} axes; received shape {tuple(x.shape)}. "
+            "Add the missing ones with tf.expand_dims."
+        )

@@ -1,0 +1,149 @@
+"""Layers by their weights: the weight normalization wrapper, and folding BN into a kernel."""
+
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from normlib import gradients, ops
+
+OUTPUTS_LAST = tuple(
+    getattr(keras.layers, name) for name in ("Dense", "Conv1D", "Conv2D", "Conv3D")
+)
+
+
+def _check(layer, what: str) -> None:
+    if not isinstance(layer, OUTPUTS_LAST):
+        names = ", ".join(kind.__name__ for kind in OUTPUTS_LAST)
+        raise ValueError(
+            f"{what} takes layers whose kernel has the output units last: {names}; received "
+            f"{type(layer).__name__}."
+        )
+
+
+@keras.saving.register_keras_serializable(package="normlib")
+class WeightNormalization(keras.layers.Wrapper):
+    """A Dense or convolution layer whose kernel is `ops.weight_norm(v, g)`.
+
+    w = g * v / norm(v), one norm and one `g` an output unit, or one for all with `per_unit=False`
+
+    `v` is the wrapped layer's own kernel variable and `g` starts at its norm, so wrapping leaves
+    the function unchanged. Raises ValueError for other layers. Source: Salimans & Kingma 2016.
+    """
+
+    def __init__(self, layer, per_unit: bool = True, **kwargs):
+        _check(layer, "WeightNormalization")
+        super().__init__(layer, **kwargs)
+        self.per_unit = per_unit
+
+    def build(self, input_shape=None):
+        """Make `g`, once the wrapped layer has its kernel."""
+        super().build(input_shape)
+        self.v = self.layer.kernel
+        self.reduction_axes = tuple(range(len(self.v.shape) - self.per_unit))
+        shape = self.v.shape[-1:] if self.per_unit else ()
+        self.g = self.add_weight(name="g", shape=shape, initializer="ones", autocast=False)
+        _, norm = ops.direction(self.v.value, reduction_axes=self.reduction_axes)
+        self.g.assign(tf.reshape(norm, shape))
+
+    def call(self, x, **kwargs):
+        """Call the wrapped layer with the normalized kernel."""
+        kernel = gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
+        return self._call_with([(self.v, kernel)], x, **kwargs)
+
+    def _call_with(self, values: list, x, **kwargs):
+        # Inside this scope the layer reads these values where it would read its variables.
+        with keras.StatelessScope(state_mapping=values):
+            return self.layer(x, **kwargs)
+
+    def initialize(self, x) -> None:
+        """Set `g` and the bias so that every unit's output on `x` has mean 0 and variance 1.
+
+        t = layer with kernel v / norm(v) and no bias;  g = 1 / std(t);  bias = -mean(t) / std(t)
+
+        x: a minibatch. Before the activation. A unit whose output does not vary keeps what it
+        has, with a warning that names it. Raises ValueError without a bias or with one `g` for
+        all. Source: Salimans & Kingma 2016, equations 5 and 6.
+        """
+        if not self.per_unit or (self.layer.bias is None and self.built):
+            raise ValueError(
+                "data-dependent initialisation sets a g and a bias for every unit; wrap a layer "
+                "with use_bias=True and per_unit=True."
+            )
+        mean, variance = self._unit_moments(x)
+        varies = variance > 1e-12 * (np.square(mean) + 1e-12)
+        for unit in np.flatnonzero(~varies):
+            warnings.warn(
+                f"unit {unit} of {self.layer.name} does not vary on this minibatch; its g and "
+                "bias are left as they were.",
+                stacklevel=2,
+            )
+        inv_std = 1 / np.sqrt(np.where(varies, variance, 1))
+        self.g.assign(np.where(varies, inv_std, self.g.numpy()))
+        self.layer.bias.assign(np.where(varies, -mean * inv_std, self.layer.bias.numpy()))
+
+    def _unit_moments(self, x) -> tuple[np.ndarray, np.ndarray]:
+        if not self.built:
+            self.build(x.shape)
+        unit, _ = ops.direction(self.v.value, reduction_axes=self.reduction_axes)
+        activation, self.layer.activation = self.layer.activation, keras.activations.linear
+        try:
+            no_bias = tf.zeros_like(self.layer.bias.value)
+            t = self._call_with([(self.v, unit), (self.layer.bias, no_bias)], x)
+        finally:
+            self.layer.activation = activation
+        t = np.asarray(tf.cast(t, tf.float64)).reshape(-1, t.shape[-1])
+        return t.mean(0), t.var(0)
+
+    def remove(self) -> keras.layers.Layer:
+        """Bake the normalized kernel into the wrapped layer, and return that layer."""
+        self.v.assign(
+            gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
+        )
+        return self.layer
+
+    def get_config(self):
+        """The configuration, wrapped layer included."""
+        return super().get_config() | {"per_unit": self.per_unit}
+
+
+def fold(layer, batch_norm) -> keras.layers.Layer:
+    """Return one layer that does at inference what `layer` and then `batch_norm` do.
+
+    r = 1 / sqrt(moving_variance + epsilon)
+    kernel = gamma * r * kernel;  bias = beta + (bias - moving_mean) * gamma * r
+
+    layer: built Dense or convolution, channels last, no activation; batch_norm: built, of that
+    many channels, ours or Keras's. Raises ValueError for what cannot be folded.
+    Source: Ioffe & Szegedy 2015, section 3.1 (inference is a fixed linear transform).
+    """
+    _check(layer, "fold")
+    channels = layer.kernel.shape[-1]
+    if layer.activation is not keras.activations.linear:
+        raise ValueError(
+            f"fold needs a layer without activation; received {layer.activation.__name__}. Put the "
+            "activation after the batch normalization."
+        )
+    if batch_norm.moving_mean.shape != (channels,):
+        raise ValueError(
+            f"fold needs a batch normalization of the layer's {channels} channels; received "
+            f"{batch_norm.moving_mean.shape[0]}."
+        )
+    folded = type(layer).from_config(layer.get_config() | {"use_bias": True})
+    folded.build(layer.get_build_config()["input_shape"])
+    scale, shift = _affine(batch_norm)
+    kernel, *bias = (np.asarray(w, np.float64) for w in layer.get_weights())
+    folded.set_weights([kernel * scale, (bias[0] if bias else 0) * scale + shift])
+    return folded
+
+
+def _affine(batch_norm) -> tuple[np.ndarray, np.ndarray]:
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    variables = (getattr(batch_norm, name) for name in names)
+    gamma, beta, mean, variance = (
+        default if v is None else np.asarray(v.numpy(), np.float64)
+        for v, default in zip(variables, (1.0, 0.0, None, None), strict=True)
+    )
+    scale = gamma / np.sqrt(variance + batch_norm.epsilon)
+    return scale, beta - mean * scale
