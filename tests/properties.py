@@ -253,7 +253,7 @@ def constants_give_beta():
             loss = tf.reduce_sum(tf.sin(y))
         np.testing.assert_array_equal(y, np.broadcast_to(beta, x.shape))
         np.testing.assert_array_equal(variance, [[0, 0, 0]])
-        assert np.abs(tape.gradient(loss, x)).max() < 1e-5 * 5 / np.sqrt(1e-5)
+        assert np.abs(tape.gradient(loss, x)).max() < 1e-4 * 5 / np.sqrt(1e-5)  # gamma * inv_std
 
 
 def zeros_have_finite_weights_and_gradients():
