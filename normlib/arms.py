@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 VALID = {
-    "norm": ("none", "batch", "layer", "weight"),
+    "norm": ("none", "batch", "layer", "weight", "own"),
     "implementation": ("ours", "keras"),
     "placement": ("conv", "hidden", "both"),
     "init": ("normal", "he"),
@@ -19,7 +19,9 @@ class Arm:
 
     `placement` says where BN or LN sits: after the convolution, after the hidden dense layer, or
     both; weight norm always reparameterises all three kernels. `init` is N(0, 0.1**2) ("normal")
-    or N(0, 2 / fan_in) ("he"). Raises ValueError for an unknown name, listing the valid ones.
+    or N(0, 2 / fan_in) ("he"). `ulps` moves one weight by so many units in the last place.
+    `source` is the code of a norm of your own, see `own.py`. Raises ValueError for an unknown
+    name, listing the valid ones.
     """
 
     norm: str = "none"
@@ -31,6 +33,8 @@ class Arm:
     batch_size: int = 100
     epochs: int = 4
     profile: str = "full"
+    ulps: int = 0
+    source: str = ""
 
     def __post_init__(self):
         for name, valid in VALID.items():
@@ -38,7 +42,9 @@ class Arm:
                 raise ValueError(
                     f"{name} must be one of {', '.join(valid)}; received {getattr(self, name)!r}."
                 )
-        if self.implementation == "keras" and self.norm in ("none", "weight"):
+        if (self.norm == "own") != bool(self.source):
+            raise ValueError("norm='own' and source go together; own.arm(function) sets both.")
+        if self.implementation == "keras" and self.norm not in ("batch", "layer"):
             raise ValueError(
                 f"Keras has no layer for norm={self.norm!r}; use implementation='ours'."
             )
@@ -48,9 +54,12 @@ class Arm:
         """The arm's name in figures and tables: what it changes, and where."""
         if self.norm == "none":
             return "no normalization"
-        owner = "our" if self.implementation == "ours" else "TensorFlow's"
         where = "" if self.norm == "weight" or self.placement == "conv" else f" ({self.placement})"
-        return f"{owner} {SHORT[self.norm]}{where}"
+        if self.norm == "own":
+            return f"{self.source.split('def ')[1].split('(')[0]}{where}, yours"
+        owner = "our" if self.implementation == "ours" else "TensorFlow's"
+        moved = f", {self.ulps} ulp moved" if self.ulps else ""
+        return f"{owner} {SHORT[self.norm]}{where}{moved}"
 
     @property
     def name(self) -> str:
@@ -106,6 +115,8 @@ def _experiments(pilot: Iterable[Arm]) -> dict[str, Experiment]:
         "pilot": tuple(pilot),
     }
     found = {name: Experiment(name, arms, PILOT_SEEDS) for name, arms in families.items()}
+    moved = tuple(replace(arm, ulps=1) for arm in (OUR_BN, OUR_LN, OUR_LN_HIDDEN))
+    found["twins"] = Experiment("twins", moved, PILOT_SEEDS)
     quick = Experiment("quick", tuple(arm.quick() for arm in pilot), (0,))
     return found | {"quick": quick}
 

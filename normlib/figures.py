@@ -27,7 +27,7 @@ sns.set_theme(context="notebook", style="ticks", rc={
 
 # One colour per method everywhere, of the colour-blind palette; ours dark, TensorFlow's light.
 GREY, BLUE, SKY = "#555555", "#0173b2", "#56b4e9"
-ORANGE, YELLOW, GREEN = "#d55e00", "#de8f05", "#029e73"
+ORANGE, YELLOW, GREEN, PINK = "#d55e00", "#de8f05", "#029e73", "#cc78bc"
 COLORS = {
     ("none", "ours"): GREY,
     ("batch", "ours"): BLUE,
@@ -35,6 +35,7 @@ COLORS = {
     ("layer", "ours"): ORANGE,
     ("layer", "keras"): YELLOW,
     ("weight", "ours"): GREEN,
+    ("own", "ours"): PINK,
 }
 AXIS = {
     "train_accuracy": "training accuracy (%)",

@@ -1,8 +1,9 @@
 """The lab's convolutional network for an arm."""
 
 import keras
+import numpy as np
 
-from normlib import layers
+from normlib import layers, own
 from normlib.arms import Arm
 
 EPSILON = 1e-5  # the published script's, as is the next
@@ -33,7 +34,14 @@ def build(arm: Arm, seed: int) -> keras.Sequential:
         keras.layers.ReLU(),
         _weights(arm, keras.layers.Dense(CLASSES, **_draw(arm, seed, 2))),
     ])  # fmt: skip
+    _move_one_weight(model.trainable_variables[0], arm.ulps)
     return model
+
+
+def _move_one_weight(kernel: keras.Variable, ulps: int) -> None:
+    values = kernel.numpy()
+    values.flat[0] += ulps * np.spacing(values.flat[0])
+    kernel.assign(values)
 
 
 def _draw(arm: Arm, seed: int, kernel: int) -> dict:
@@ -52,6 +60,8 @@ def _weights(arm: Arm, layer: keras.layers.Layer) -> keras.layers.Layer:
 def _norm(arm: Arm, place: str) -> list[keras.layers.Layer]:
     if arm.norm in ("none", "weight") or arm.placement not in (place, "both"):
         return []
+    if arm.norm == "own":
+        return [own.Normalization(arm.source)]
     library = layers if arm.implementation == "ours" else keras.layers
     if arm.norm == "batch":
         return [library.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON)]

@@ -31,8 +31,9 @@ def run(experiment: Experiment, fresh: bool = False, folder: Path | None = None)
     """Return the experiment's records, arm by arm and seed by seed, training the missing ones.
 
     `fresh` retrains all of them. New records are written to the own archive, or to `folder`, as
-    they are finished, so an interrupted sweep loses only the runs in flight. In the quick profile
-    a missing full record raises MissingRecords, which names the sweep to run.
+    they are finished, so an interrupted sweep loses only the runs in flight; those of a norm of
+    your own are trained each time and never written. In the quick profile a missing full record
+    raises MissingRecords, which names the sweep to run.
     """
     known = {} if fresh else current(archive.read())
     missing = [key for key in experiment.runs() if key not in known]
@@ -42,7 +43,8 @@ def run(experiment: Experiment, fresh: bool = False, folder: Path | None = None)
     if any(arm.profile == "full" for arm, _ in missing):
         find()  # fetch once, before the workers look for it
     for record in train(missing):
-        archive.append(record, folder or archive.OWN)
+        if record.arm.norm != "own":
+            archive.append(record, folder or archive.OWN)
         known[record.key] = record
     records = [known[key] for key in experiment.runs()]
     _say_changed_sources(records)

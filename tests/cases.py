@@ -31,7 +31,10 @@ class Case:
         """A loss that reads every output, with weights of its own."""
         outputs = self.call(module, *tensors)
         return tf.add_n(
-            [tf.reduce_sum(tf.sin(y + 0.1) * uneven(40 + i, *y.shape)) for i, y in enumerate(outputs)]
+            [
+                tf.reduce_sum(tf.sin(y + 0.1) * uneven(40 + i, *y.shape))
+                for i, y in enumerate(outputs)
+            ]
         )
 
     def gradients(self, module):

@@ -51,7 +51,9 @@ EQUATIONS = (
 # Curvature ---------------------------------------------------------------------------------------
 
 SCALE_INVARIANT = {
-    "batch_norm": lambda h: gradients.batch_norm(h, GAMMA, BETA, reduction_axes=0, epsilon=1e-12)[0],
+    "batch_norm": lambda h: gradients.batch_norm(h, GAMMA, BETA, reduction_axes=0, epsilon=1e-12)[
+        0
+    ],
     "layer_norm": lambda h: gradients.layer_norm(h, GAMMA, BETA, reduction_axes=1, epsilon=1e-12),
     "group_norm": lambda h: gradients.group_norm(h, GAMMA, BETA, groups=1, epsilon=1e-12),
     "rms_norm": lambda h: gradients.rms_norm(h, GAMMA, reduction_axes=1, epsilon=1e-12),

@@ -97,7 +97,9 @@ def test_weight_norm_gives_every_unit_the_length_g(shape):
     axes = tuple(range(len(shape) - 1))
     w = ops.weight_norm(v, g, reduction_axes=axes)
     np.testing.assert_allclose(w, g * v / np.sqrt((v**2).sum(axes)), rtol=1e-12)
-    np.testing.assert_allclose(np.ravel(ops.direction(w, reduction_axes=axes)[1]), np.abs(g), rtol=1e-12)
+    np.testing.assert_allclose(
+        np.ravel(ops.direction(w, reduction_axes=axes)[1]), np.abs(g), rtol=1e-12
+    )
     np.testing.assert_allclose(ops.weight_norm(7 * v, g, reduction_axes=axes), w, rtol=1e-12)
 
 
