@@ -29,13 +29,9 @@ class Case:
 
     def loss(self, module, *tensors):
         """A loss that reads every output, with weights of its own."""
-        outputs = self.call(module, *tensors)
-        return tf.add_n(
-            [
-                tf.reduce_sum(tf.sin(y + 0.1) * uneven(40 + i, *y.shape))
-                for i, y in enumerate(outputs)
-            ]
-        )
+        outputs = enumerate(self.call(module, *tensors))
+        losses = [tf.sin(y + 0.1) * uneven(40 + i, *y.shape) for i, y in outputs]
+        return tf.add_n([tf.reduce_sum(loss) for loss in losses])
 
     def gradients(self, module):
         """The loss's gradients at all tensors, by the tape."""
@@ -107,7 +103,9 @@ CASES = {
         "batch_norm", (X, *C), _batch((0, 1, 2), MASK), CHANNELS | EPS | {"weights": MASK}
     ),
     "normalize": Case("normalize", (X, *MOVING, *C), _normalize, EPS),
-    "layer_norm": Case("layer_norm", (X, *CHW), _layer(FEATURES), {"reduction_axes": FEATURES} | EPS),
+    "layer_norm": Case(
+        "layer_norm", (X, *CHW), _layer(FEATURES), {"reduction_axes": FEATURES} | EPS
+    ),
     "layer_norm, last axis": Case(
         "layer_norm", (X, *C), _layer((-1,)), {"reduction_axes": -1} | EPS
     ),
