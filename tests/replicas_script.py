@@ -55,17 +55,16 @@ def one_device(x):
     return [np.asarray(v) for v in (*values, layer.moving_mean, layer.moving_variance)]
 
 
+def _distribute(strategy, parts):
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(parts[context.replica_id_in_sync_group])
+    )
+
+
 def two_devices(strategy, library, x, split):
     with strategy.scope():
         layer = make(library, x.dtype.name, synchronized=True)
-    shards = [
-        strategy.experimental_distribute_values_from_function(
-            lambda context, parts=np.split(a, [split]): tf.constant(
-                parts[context.replica_id_in_sync_group]
-            )
-        )
-        for a in (x, uneven(1, *SHAPE))
-    ]
+    shards = [_distribute(strategy, np.split(a, [split])) for a in (x, uneven(1, *SHAPE))]
     run = tf.function(lambda *shards: strategy.run(lambda *s: step(layer, *s), shards))
     y, dx, dgamma, dbeta = map(strategy.experimental_local_results, run(*shards))
     statistics = (layer.moving_mean.numpy(), layer.moving_variance.numpy())
