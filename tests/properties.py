@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from samples import uneven
 
-from normlib import gradients, layers, ops, weights
+from normlib import gradients, layers, ops, replicas, weights
 
 X, OUT = uneven(20, 32, 7), uneven(21, 32, 5)
 GAMMA, BETA = uneven(22, 5), uneven(23, 5)
@@ -51,12 +51,10 @@ EQUATIONS = (
 # Curvature ---------------------------------------------------------------------------------------
 
 SCALE_INVARIANT = {
-    "batch_norm": lambda h: gradients.batch_norm(h, GAMMA, BETA, reduction_axes=0, epsilon=1e-12)[
-        0
-    ],
-    "layer_norm": lambda h: gradients.layer_norm(h, GAMMA, BETA, reduction_axes=1, epsilon=1e-12),
-    "group_norm": lambda h: gradients.group_norm(h, GAMMA, BETA, groups=1, epsilon=1e-12),
-    "rms_norm": lambda h: gradients.rms_norm(h, GAMMA, reduction_axes=1, epsilon=1e-12),
+    "batch_norm": lambda m, h: m.batch_norm(h, GAMMA, BETA, reduction_axes=0, epsilon=1e-12)[0],
+    "layer_norm": lambda m, h: m.layer_norm(h, GAMMA, BETA, reduction_axes=1, epsilon=1e-12),
+    "group_norm": lambda m, h: m.group_norm(h, GAMMA, BETA, groups=1, epsilon=1e-12),
+    "rms_norm": lambda m, h: m.rms_norm(h, GAMMA, reduction_axes=1, epsilon=1e-12),
 }
 MODES = {
     "eager": lambda f: f,
@@ -82,26 +80,33 @@ def euler_error(network, weight, mode="eager") -> float:
     return float(tf.norm(product + gradient) / tf.norm(gradient))
 
 
-def euler_holds(name, mode="eager"):
+def euler_holds(name, mode="eager", module=gradients):
     """T5: ⟨w, ∇⟩ is constant 0 along the scale of w, so its derivative there gives H·w = −∇."""
-    network = SCALE_INVARIANT[name]
-    assert euler_error(lambda w: network(X @ w), uneven(24, 7, 5), mode) < 1e-8
+    norm = SCALE_INVARIANT[name]
+    assert euler_error(lambda w: norm(module, X @ w), uneven(24, 7, 5), mode) < 1e-8
 
 
-def euler_holds_for_weight_norm(mode="eager"):
+def euler_holds_for_weight_norm(mode="eager", module=gradients):
     """T5 for the direction v of weight norm."""
 
     def network(v):
-        return X @ gradients.weight_norm(v, GAMMA, reduction_axes=0)
+        return X @ module.weight_norm(v, GAMMA, reduction_axes=0)
 
     assert euler_error(network, uneven(25, 7, 5), mode) < 1e-8
 
 
-def euler_holds_where_the_mean_is_differentiated():
-    """T5 kills what first derivatives cannot see: a stopped gradient inside the variance."""
+def euler_holds_for_the_closed_forms():
+    """T5 kills what first derivatives cannot see: a stopped gradient in the backward pass."""
     for name in SCALE_INVARIANT:
         euler_holds(name)
     euler_holds_for_weight_norm()
+
+
+def euler_holds_for_the_plain_ops():
+    """T5 kills a stopped gradient inside the variance, which Keras's norms have."""
+    for name in SCALE_INVARIANT:
+        euler_holds(name, module=ops)
+    euler_holds_for_weight_norm(module=ops)
 
 
 # Identities --------------------------------------------------------------------------------------
@@ -284,6 +289,23 @@ def masked_elements_do_not_count():
     assert np.isfinite(y).all() and not np.any(mean) and not np.any(variance)
 
 
+def shards_merge_to_the_whole():
+    """T11: replicas along axis 0, with counts 4, 1 and 0; `total` sums over them."""
+    x = uneven(36, 3, 4, 5) + np.array([0, 50, -1e3]).reshape(3, 1, 1)
+    mask = np.zeros((3, 4, 1))
+    mask[0], mask[1, :1] = 1, 1
+
+    def total(*tensors):
+        return [tf.reduce_sum(t, 0, keepdims=True) for t in tensors]
+
+    found = replicas.merged_moments(
+        tf.constant(x), tf.constant(mask * np.ones_like(x)), total, reduction_axes=(1,)
+    )
+    whole = np.concatenate([x[0], x[1, :1]])
+    for value, expected in zip(found, (whole.mean(0), whole.var(0), np.full(5, 5)), strict=True):
+        close(np.ravel(value), expected)
+
+
 # Layers ------------------------------------------------------------------------------------------
 
 LAYERS = {
@@ -392,7 +414,8 @@ def folding_keeps_the_function():
 
 
 SINGLE = (
-    euler_holds_where_the_mean_is_differentiated,
+    euler_holds_for_the_closed_forms,
+    euler_holds_for_the_plain_ops,
     gradients_are_orthogonal_to_what_is_removed,
     weights_have_the_length_g,
     invariances_hold,
@@ -406,6 +429,7 @@ SINGLE = (
     constants_give_beta,
     zeros_have_finite_weights_and_gradients,
     masked_elements_do_not_count,
+    shards_merge_to_the_whole,
     layers_equal_keras,
     moving_statistics_follow_their_closed_form,
     wrapping_keeps_the_function,
