@@ -193,6 +193,7 @@ def mean_only_batch_norm(x, beta, *, reduction_axes):
 
 def weight_norm(v, g, *, reduction_axes):
     """`ops.weight_norm` with the gradient of `weight_norm_backward`."""
+    v = checks.floating(v, "v")
     options = {"reduction_axes": checks.axes(v, reduction_axes)}
     return _with_backward(ops.weight_norm, weight_norm_backward, v, g, **options)
 
@@ -204,6 +205,8 @@ def weight_standardization(v, *, reduction_axes, epsilon: float = 1e-5):
 
 def _with_backward(op, backward, x, *parameters, **options):
     """The op on widened tensors, its gradient by `backward(*dy, *tensors, **options)`."""
+
+    x = checks.floating(x)
 
     def forward(*tensors):
         return op(*tensors, **options), lambda *d: backward(*d, *tensors, **options)

@@ -8,7 +8,7 @@ instance norm, the axes AVERAGED over in layer and RMS norm.
 import keras
 import tensorflow as tf
 
-from normlib import gradients, ops, replicas
+from normlib import checks, gradients, ops, replicas
 from normlib.weights import WeightNormalization
 
 __all__ = [
@@ -115,7 +115,10 @@ class LayerNormalization(keras.layers.LayerNormalization):
 
 @serializable
 class GroupNormalization(keras.layers.GroupNormalization):
-    """`ops.group_norm`: every example over each of the `groups` of channels at `axis`."""
+    """`ops.group_norm`: every example over each of the `groups` of channels at `axis`.
+
+    Integers are normalized as floating-point numbers; Keras truncates the result to integers.
+    """
 
     def call(self, inputs):
         """Normalize every group of every example with its own statistics."""
@@ -137,6 +140,11 @@ class InstanceNormalization(GroupNormalization):
 
     def __init__(self, axis: int = -1, epsilon: float = 1e-3, **kwargs):
         super().__init__(groups=-1, axis=axis, epsilon=epsilon, **kwargs)
+
+    def call(self, inputs):
+        """Normalize every channel of every example with its own statistics."""
+        checks.rank_at_least(inputs, 3)
+        return super().call(inputs)
 
     def get_config(self):
         """The configuration; the number of groups follows from the input."""

@@ -15,6 +15,15 @@ CASES = [
     ("LayerNormalization", {"axis": -1}, (6, 5)),
     ("LayerNormalization", {"axis": [1, 2, 3]}, (4, 5, 6, 3)),
     ("LayerNormalization", {"axis": [1, 3]}, (4, 5, 6, 3)),
+    ("LayerNormalization", {"axis": [-1, 1]}, (4, 5, 6, 5)),
+    ("LayerNormalization", {"scale": False, "center": False}, (6, 5)),
+    ("GroupNormalization", {"groups": 3}, (4, 5, 6, 9)),
+    ("GroupNormalization", {"groups": 5, "axis": 1}, (4, 5, 6, 3)),
+    ("GroupNormalization", {"groups": -1, "scale": False}, (4, 5, 6)),
+    ("RMSNormalization", {}, (4, 5, 6)),
+    ("RMSNormalization", {"axis": [2, 1]}, (4, 5, 6)),
+    ("BatchNormalization", {"scale": False, "center": False}, (6, 5)),
+    ("BatchNormalization", {"renorm": True}, (6, 5)),
 ]
 
 
@@ -42,7 +51,7 @@ def test_output_and_gradients_equal_keras(name, options, shape, training):
     for layer in (ours, theirs):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x, training=training)
+            y = layer(x, **({"training": training} if "Batch" in name else {}))
         targets = [x, *(v.value for v in layer.trainable_variables)]
         results.append([y, *tape.gradient(y, targets, upstream)])
     for mine, other in zip(*results, strict=True):
@@ -114,6 +123,106 @@ def test_weight_normalization_trains_v_and_g_and_not_the_plain_kernel():
     kernel = next(v for v in wrapped.trainable_variables if v.name == "kernel")
     gradient = gradients[[v is kernel for v in wrapped.trainable_variables].index(True)]
     np.testing.assert_allclose(np.sum(kernel * gradient, 0), 0, atol=1e-3 * np.abs(gradient).max())
+
+
+def every_layer():
+    return [
+        layers.WeightNormalization(keras.layers.Conv2D(6, 3)),
+        layers.BatchNormalization(momentum=0.7, epsilon=0.02),
+        layers.LayerNormalization(axis=[1, 2, 3], epsilon=0.03),
+        layers.GroupNormalization(groups=3),
+        layers.InstanceNormalization(),
+        layers.RMSNormalization(epsilon=0.04),
+        keras.layers.Flatten(),
+        layers.WeightNormalization(keras.layers.Dense(2), per_unit=False),
+    ]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float64"])
+def test_a_model_of_all_layers_fits_saves_and_loads_in_every_precision(policy, tmp_path):
+    with_policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = keras.Sequential([keras.Input((6, 5, 2)), *every_layer()])
+        model.compile("sgd", "mse")
+        x, y = uneven(5, 9, 6, 5, 2).astype("float32"), uneven(6, 9, 2).astype("float32")
+        history = model.fit(x, y, epochs=2, batch_size=4, verbose=0)  # the last batch has one
+        assert np.all(np.isfinite(history.history["loss"]))
+        assert model(x).dtype == keras.config.dtype_policy().compute_dtype
+        assert all(v.dtype == keras.config.dtype_policy().variable_dtype for v in model.variables)
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        np.testing.assert_array_equal(model(x), loaded(x))
+    finally:
+        keras.config.set_dtype_policy(with_policy)
+
+
+def test_weights_move_to_keras_and_back():
+    for name, options, shape in CASES:
+        ours, theirs = pair(name, options, shape)
+        fresh = getattr(layers, name)(**options, epsilon=0.01)
+        fresh.build(shape)
+        fresh.set_weights(theirs.get_weights())
+        for mine, other in zip(fresh.get_weights(), ours.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
+def test_configurations_are_those_of_keras():
+    for name, options, shape in CASES:
+        ours, theirs = pair(name, options, shape)
+        mine, other = (layer.get_config() | {"name": None} for layer in (ours, theirs))
+        assert mine == other
+
+
+def test_a_mask_reaches_batch_normalization():
+    x = tf.constant(uneven(7, 3, 5, 2), "float32")
+    mask = tf.constant(uneven(8, 3, 5) > 0)
+    ours, theirs = pair("BatchNormalization", {}, x.shape)
+    close = {"rtol": 1e-4, "atol": 1e-5}
+    np.testing.assert_allclose(
+        ours(x, training=True, mask=mask), theirs(x, training=True, mask=mask), **close
+    )
+    for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, **close)
+
+
+def test_instance_normalization_is_group_normalization_with_a_group_a_channel():
+    x = tf.constant(uneven(9, 3, 4, 5, 6), "float32")
+    instance, group = layers.InstanceNormalization(), keras.layers.GroupNormalization(groups=-1)
+    np.testing.assert_allclose(instance(x), group(x), rtol=1e-4, atol=1e-5)
+    assert "groups" not in instance.get_config()
+    again = layers.InstanceNormalization.from_config(instance.get_config())
+    np.testing.assert_array_equal(again(x), instance(x))
+    with pytest.raises(ValueError, match="at least 3 axes"):
+        layers.InstanceNormalization()(x[0, 0])
+
+
+def test_the_batch_size_may_vary_in_a_graph():
+    model = keras.Sequential([keras.Input((None, None, 6)), *every_layer()[3:6]])
+    run = tf.function(model, input_signature=[tf.TensorSpec([None, None, None, 6])])
+    for shape in ((2, 5, 4, 6), (7, 3, 8, 6)):
+        x = tf.constant(uneven(10, *shape), "float32")
+        np.testing.assert_allclose(run(x), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_integers_are_taken_as_floating_point_numbers():
+    x = tf.constant(np.arange(12).reshape(4, 3))
+    for name in ("BatchNormalization", "LayerNormalization", "GroupNormalization"):
+        ours, theirs = pair(name, {"groups": 1} if "Group" in name else {}, x.shape)
+        np.testing.assert_array_equal(ours(x), ours(tf.cast(x, "float32")))
+        if "Group" not in name:  # Keras's gives integers back, truncated
+            np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-5, atol=1e-6)
+
+
+def test_weight_normalization_takes_layers_with_the_units_last_only():
+    for layer in (keras.layers.Conv2DTranspose(3, 2), keras.layers.Embedding(4, 2)):
+        with pytest.raises(ValueError, match="Dense, Conv1D, Conv2D, Conv3D; received"):
+            layers.WeightNormalization(layer)
+    for layer in (keras.layers.Dense(3, use_bias=False), keras.layers.Dense(3)):
+        wrapped = layers.WeightNormalization(layer, per_unit=not layer.use_bias)
+        wrapped.build((None, 4))
+        with pytest.raises(ValueError, match="use_bias=True and per_unit=True"):
+            wrapped.initialize(tf.ones((5, 4)))
 
 
 def test_a_model_of_our_layers_survives_saving_without_custom_objects(tmp_path):

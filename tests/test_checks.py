@@ -1,0 +1,71 @@
+"""Wrong arguments: each a ValueError that says the rule, what came, and a fix."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from samples import uneven
+
+from normlib import gradients, ops, own, weights
+
+X = tf.constant(uneven(0, 4, 5, 6))
+ONES = tf.ones(6, tf.float64)
+
+WRONG = [
+    ("batch_norm", (tf.ones((4, 6), tf.int32), 1.0, 0.0), {"reduction_axes": 0},
+     "floating-point numbers; received int32. Cast"),
+    ("batch_norm", (X, ONES, ONES), {"reduction_axes": 3}, "between -3 and 2 .* received (3,)"),
+    ("layer_norm", (X, ONES, ONES), {"reduction_axes": (1, -2)}, "distinct"),
+    ("batch_norm", (X, ONES, ONES), {"reduction_axes": (1, 2)}, "one value a channel"),
+    ("batch_norm", (X, ONES[:5], ONES), {"reduction_axes": (0, 1)},
+     "gamma must broadcast against x of shape (4, 5, 6); received shape (5,). Give"),
+    ("layer_norm", (X, ONES, tf.ones((2, 4, 5, 6))), {"reduction_axes": 2}, "beta must broadcast"),
+    ("rms_norm", (X, ONES[:4]), {"reduction_axes": -1}, "gamma must broadcast"),
+    ("mean_only_batch_norm", (X, ONES[:4]), {"reduction_axes": (0, 1)}, "beta must broadcast"),
+    ("group_norm", (X, ONES, ONES), {"groups": 4}, "groups must divide .* groups=4 and 6 channels"),
+    ("group_norm", (X, ONES, ONES), {"groups": 0}, "groups must divide"),
+    ("group_norm", (X[0, 0], ONES, ONES), {"groups": 2}, "at least 2 axes; received shape (6,)"),
+    ("instance_norm", (X[0], ONES, ONES), {}, "at least 3 axes"),
+    ("weight_norm", (X, ONES), {"reduction_axes": (0, 1, 2)}, "g must have length 1"),
+    ("weight_norm", (X, ONES[:5]), {"reduction_axes": (0, 1)}, "g must broadcast"),
+    ("weight_norm", (tf.ones((2, 3), tf.int64), 1.0), {"reduction_axes": 0}, "v must hold"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", [ops, gradients], ids=["ops", "gradients"])
+@pytest.mark.parametrize(("op", "arguments", "options", "message"), WRONG)
+def test_wrong_arguments(module, op, arguments, options, message):
+    pattern = message.replace("(", r"\(").replace(")", r"\)")
+    with pytest.raises(ValueError, match=pattern):
+        getattr(module, op)(*arguments, **options)
+
+
+def test_fold_refuses_what_it_cannot_fold():
+    dense, norm = keras.layers.Dense(3, activation="relu"), keras.layers.BatchNormalization()
+    dense.build((None, 4)), norm.build((None, 5))
+    with pytest.raises(ValueError, match="without activation; received relu"):
+        weights.fold(dense, norm)
+    dense.activation = keras.activations.linear
+    with pytest.raises(ValueError, match="3 channels; received 5"):
+        weights.fold(dense, norm)
+    with pytest.raises(ValueError, match="fold takes layers"):
+        weights.fold(keras.layers.ReLU(), norm)
+
+
+def test_a_norm_of_ones_own_says_what_it_may_use():
+    def foreign(x, gamma, beta):
+        return uneven(0, 3) * x
+
+    def shrinking(x, gamma, beta):
+        return x[..., 0]
+
+    for function, message in ((foreign, "'uneven' is not defined"), (shrinking, "failed on x")):
+        with pytest.raises(ValueError, match=message):
+            own.arm(function)
+
+
+def test_arrays_are_taken_as_tensors():
+    x = np.asarray(X)
+    for module in (ops, gradients):
+        y = module.layer_norm(x, np.ones(6), np.zeros(6), reduction_axes=-1)
+        assert y.dtype == tf.float64
