@@ -23,7 +23,7 @@ serializable = keras.saving.register_keras_serializable(package="normlib")
 
 
 def _floating(x) -> tf.Tensor:
-    """Integers as float32, as Keras's layers take them."""
+    """Integers as float32, as Keras's BN takes them; its LN and GN truncate their results."""
     x = tf.convert_to_tensor(x)
     return x if x.dtype.is_floating else tf.cast(x, tf.float32)
 
@@ -115,10 +115,7 @@ class LayerNormalization(keras.layers.LayerNormalization):
 
 @serializable
 class GroupNormalization(keras.layers.GroupNormalization):
-    """`ops.group_norm`: every example over each of the `groups` of channels at `axis`.
-
-    Integers are normalized as floating-point numbers; Keras truncates the result to integers.
-    """
+    """`ops.group_norm`: every example over each of the `groups` of channels at `axis`."""
 
     def call(self, inputs):
         """Normalize every group of every example with its own statistics."""
