@@ -15,6 +15,7 @@ import tensorflow as tf
 from normlib import gradients, layers, ops
 
 SUITES = Path(__file__).parents[1] / "tests" / "test_keras_suites.py"
+LIBRARIES = {"ours": layers, "Keras": keras.layers}
 MODES = {
     "eager": lambda f: f,
     "tf.function": tf.function,

@@ -46,9 +46,9 @@ AXIS = {
 
 
 def style(arm: Arm) -> dict:
-    """The arm's colour, and dashes where the norm sits on the hidden layer."""
-    dashed = arm.placement == "hidden"
-    return {"color": COLORS[arm.norm, arm.implementation], "linestyle": "--" if dashed else "-"}
+    """The arm's colour; dashes on the hidden layer, dots where one weight was moved."""
+    line = ":" if arm.ulps else "--" if arm.placement == "hidden" else "-"
+    return {"color": COLORS[arm.norm, arm.implementation], "linestyle": line}
 
 
 def per_epoch(records: Sequence[Record], *metrics: str) -> Figure:
@@ -100,6 +100,19 @@ def distance(records: Sequence[Record], pairs: Iterable[tuple[Arm, Arm]]) -> Fig
     ax.set(xlabel="step (minibatches of 100 images)", ylabel="distance of losses (nats)")
     ax.set_yscale("symlog", linthresh=1e-7)
     ax.legend(fontsize="small")
+    return figure
+
+
+def by_offset(panels: dict[str, pd.DataFrame]) -> Figure:
+    """One log-log panel a type: error against input offset, a line an implementation."""
+    colors = {"ours": BLUE, "Keras": SKY, "Keras, synchronized": PINK}
+    figure, axes = plt.subplots(1, len(panels), figsize=(10.4, 4), sharey=True)
+    for ax, (title, errors) in zip(axes, panels.items(), strict=True):
+        for name, line in errors.items():
+            ax.loglog(line[line > 0], "o-", color=colors.get(name, GREY), label=name, markersize=4)
+        ax.set(title=title, xlabel="input offset (standard deviations)")
+    axes[0].set(ylabel="largest error of the output")
+    axes[0].legend(fontsize="small")
     return figure
 
 

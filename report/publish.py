@@ -9,7 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 
 COPIED = ("figures", "tables")
-FINDINGS = "table-a5.csv"
+FINDINGS = "table-a7.csv"
 
 
 def publish(executed: dict[str, NotebookNode], root: Path) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 from samples import uneven
 
-from normlib import gradients, layers, ops, replicas, weights
+from normlib import compare, gradients, layers, ops, replicas, weights
 
-X, OUT = uneven(20, 32, 7), uneven(21, 32, 5)
+X = uneven(20, 32, 7)
 GAMMA, BETA = uneven(22, 5), uneven(23, 5)
 
 
@@ -56,34 +56,12 @@ SCALE_INVARIANT = {
     "group_norm": lambda m, h: m.group_norm(h, GAMMA, BETA, groups=1, epsilon=1e-12),
     "rms_norm": lambda m, h: m.rms_norm(h, GAMMA, reduction_axes=1, epsilon=1e-12),
 }
-MODES = {
-    "eager": lambda f: f,
-    "tf.function": tf.function,
-    "XLA": lambda f: tf.function(f, jit_compile=True),
-}
-
-
-def euler_error(network, weight, mode="eager") -> float:
-    """How far H·w is from −∇, relative: 0 for a loss that does not depend on the scale of w."""
-
-    def twice(w):
-        with tf.GradientTape() as outer:
-            outer.watch(w)
-            with tf.GradientTape() as inner:
-                inner.watch(w)
-                loss = tf.reduce_sum(tf.tanh(network(w)) * OUT)
-            gradient = inner.gradient(loss, w)
-            along = tf.reduce_sum(gradient * tf.stop_gradient(w))
-        return gradient, outer.gradient(along, w)
-
-    gradient, product = MODES[mode](twice)(tf.constant(weight))
-    return float(tf.norm(product + gradient) / tf.norm(gradient))
 
 
 def euler_holds(name, mode="eager", module=gradients):
     """T5: ⟨w, ∇⟩ is constant 0 along the scale of w, so its derivative there gives H·w = −∇."""
     norm = SCALE_INVARIANT[name]
-    assert euler_error(lambda w: norm(module, X @ w), uneven(24, 7, 5), mode) < 1e-8
+    assert compare.euler_error(lambda w: norm(module, X @ w), uneven(24, 7, 5), mode) < 1e-8
 
 
 def euler_holds_for_weight_norm(mode="eager", module=gradients):
@@ -92,7 +70,7 @@ def euler_holds_for_weight_norm(mode="eager", module=gradients):
     def network(v):
         return X @ module.weight_norm(v, GAMMA, reduction_axes=0)
 
-    assert euler_error(network, uneven(25, 7, 5), mode) < 1e-8
+    assert compare.euler_error(network, uneven(25, 7, 5), mode) < 1e-8
 
 
 def euler_holds_for_the_closed_forms():

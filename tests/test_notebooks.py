@@ -29,8 +29,8 @@ def tags(cell):
     return cell.metadata.get("tags", [])
 
 
-def test_there_are_six():
-    assert [file.name[:2] for file in FILES] == ["00", "01", "02", "03", "04", "05"]
+def test_they_are_numbered_without_gaps():
+    assert [int(file.name[:2]) for file in FILES] == list(range(len(FILES))) and len(FILES) > 6
 
 
 @every_notebook
@@ -96,11 +96,11 @@ def test_hidden_inputs_are_hidden_in_jupyterlab_too(notebook):
 
 @every_notebook
 def test_archive_tables_and_prose_are_checked_by_nbval(notebook):
-    """A table or a sentence drawn from records, unless they are live ones, is compared in CI."""
+    """A table or a sentence drawn from archived records is compared in CI; measured ones vary."""
     for cell in code(notebook):
         drawn = "stats." in cell.source and re.search(r"show_table|prose", cell.source)
-        live = re.search(r"\brun\b|\bruns\b|shown = differences", cell.source)
-        if drawn and not live:
+        live = re.search(r"\brun\b|\bruns\b", cell.source)
+        if drawn and not live and "measured" not in tags(cell):
             assert "nbval-check-output" in tags(cell), cell.source
 
 
