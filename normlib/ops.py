@@ -25,8 +25,7 @@ def average(x, *, reduction_axes, weights=None) -> tf.Tensor:
 
     mean = sum(weights * x) / sum(weights)
 
-    weights: 1 or 0 where a mask says so; without them every element counts once. The mean of
-    nothing, all weights 0, is 0.
+    weights: 1 or 0 as a mask says, or None for 1 everywhere. The mean of nothing is 0.
     """
     if weights is None:
         return tf.reduce_mean(x, reduction_axes, keepdims=True)
@@ -41,9 +40,8 @@ def moments(x, *, reduction_axes, weights=None) -> tuple[tf.Tensor, tf.Tensor]:
 
     mean = average(x);  variance = average((x - mean)**2)
 
-    Two passes: average(x**2) - mean**2 would cancel at large means. The mean is refined by the
-    mean of what it leaves, so that a constant has its own value as mean, and variance 0 exactly.
-    Source: Chan, Golub & LeVeque 1983 (the corrected two-pass algorithm).
+    Two passes: average(x**2) - mean**2 would cancel at large means. The mean of what the mean
+    leaves refines it: a constant has variance 0 exactly. Source: Chan, Golub & LeVeque 1983.
     """
     mean = average(x, reduction_axes=reduction_axes, weights=weights)
     mean += average(x - mean, reduction_axes=reduction_axes, weights=weights)
@@ -135,8 +133,7 @@ def group_norm(x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 
 
     y = layer_norm(x with the channels split into groups, over all but the example and the group)
 
-    x: (N, ..., C) with the channels at `axis`; gamma, beta: (C,) or (); y: as x.
-    Source: Wu & He 2018, equation 7.
+    x: (N, ..., C), channels at `axis`; gamma, beta: (C,) or (). Source: Wu & He 2018, equation 7.
     """
     split, gamma, beta, reduction_axes = split_groups(x, gamma, beta, groups, axis)
     y = layer_norm(split, gamma, beta, reduction_axes=reduction_axes, epsilon=epsilon)
@@ -165,8 +162,7 @@ def instance_norm(x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3) -> t
 
     y = group_norm(x, gamma, beta, groups=C)
 
-    x: (N, ..., C) with positions between; gamma, beta: (C,) or (); y: as x.
-    Source: Ulyanov, Vedaldi & Lempitsky 2016, equation 5.
+    x: (N, ..., C) with positions between; gamma, beta: (C,) or (). Source: Ulyanov et al. 2016.
     """
     x = checks.floating(x)
     checks.rank_at_least(x, 3)
@@ -210,8 +206,7 @@ def direction(v, *, reduction_axes) -> tuple[tf.Tensor, tf.Tensor]:
 
     norm = sqrt(sum(v**2));  unit = v / norm, or 0 where v is
 
-    Divided by its largest element first, so that squares neither underflow nor overflow; as a
-    constant, because the quotient does not depend on it.
+    Divided by its largest element first, so that squares neither underflow nor overflow.
     """
     largest = tf.stop_gradient(tf.reduce_max(tf.abs(v), reduction_axes, keepdims=True))
     scaled = tf.math.divide_no_nan(v, largest)
@@ -225,7 +220,6 @@ def weight_standardization(v, *, reduction_axes, epsilon: float = 1e-5) -> tf.Te
 
     w = (v - mean) / sqrt(variance + epsilon)
 
-    v: (..., C) with reduction_axes all but the output units; w: as v.
-    Source: Qiao et al. 2019, equation 5.
+    v: (..., C), reduction_axes all but the output units. Source: Qiao et al. 2019, equation 5.
     """
     return layer_norm(v, 1.0, 0.0, reduction_axes=reduction_axes, epsilon=epsilon)

@@ -1,5 +1,6 @@
 """The command line without a network: what it depends on, and what it says when it cannot."""
 
+import argparse
 import ast
 import re
 import shutil
@@ -169,19 +170,46 @@ def test_report_finds_the_data_and_builds(ran):
     assert [call for call, _ in ran] == ["-m report.build --profile quick"]
 
 
-def test_test_lints_and_runs_tests_and_notebooks_in_the_quick_profile(ran):
-    lab.main(["test", "-k", "batch"])
-    (lint, _), (layout, _), (tests, environment) = ran
+@pytest.fixture
+def notebooks(monkeypatch, ran):
+    """The notebooks' tests that would start, and the exit code that they will give."""
+    code = [0]
+
+    def start(command, environment, output):
+        ran.append((" ".join(command[1:]), environment))
+        output.write("what the notebooks printed")
+        return argparse.Namespace(wait=lambda: code[0])
+
+    monkeypatch.setattr(lab, "start", start)
+    return code
+
+
+def test_test_lints_and_runs_tests_and_notebooks_in_the_quick_profile(ran, notebooks, capsys):
+    assert lab.main(["test", "-k", "batch"]) == 0
+    (lint, _), (layout, _), (cells, one), (tests, other) = ran
     assert lint == "-m ruff check ." and layout.startswith("-m ruff format --check")
-    assert "--nbval-lax" in tests and tests.endswith("tests notebooks -k batch")
-    assert environment["NORMLIB_PROFILE"] == "quick"
+    assert "--nbval-lax" in cells and cells.endswith("notebooks -k batch")
+    assert "--nbval-lax" not in tests and tests.endswith("tests -k batch")
+    assert one["NORMLIB_PROFILE"] == other["NORMLIB_PROFILE"] == "quick"
+    assert "what the notebooks printed" in capsys.readouterr().out
 
 
-def test_test_fails_if_either_fails(monkeypatch):
-    monkeypatch.setattr(lab, "setup", lambda: None)
-    for failing in ("check", "format", "pytest"):
-        monkeypatch.setattr(lab, "run", lambda *c, failing=failing, **_: int(failing in c))
-        assert lab.main(["test"]) == 1
+@pytest.mark.parametrize(
+    ("of_tests", "of_notebooks", "expected"),
+    [(0, 0, 0), (1, 0, 1), (0, 1, 1), (5, 0, 0), (0, 5, 0), (5, 5, 5), (5, 2, 2)],
+)
+def test_selecting_nothing_on_one_side_is_no_failure(
+    of_tests, of_notebooks, expected, notebooks, monkeypatch
+):
+    notebooks[0] = of_notebooks
+    monkeypatch.setattr(lab, "run", lambda *c, **_: of_tests if "pytest" in c else 0)
+    assert lab.main(["test"]) == expected
+
+
+@pytest.mark.parametrize("failing", ["check", "format"])
+def test_test_fails_if_the_linter_does(failing, notebooks, monkeypatch):
+    monkeypatch.setattr(lab, "run", lambda *c, **_: int(failing in c))
+    assert lab.main(["test"]) == 1
 
 
 def test_sweep_passes_everything_on(ran):
