@@ -4,9 +4,11 @@ import importlib
 import inspect
 import re
 import textwrap
+from pathlib import Path
 
 import cases
 import mutants
+import nbformat
 import properties
 import pytest
 
@@ -45,5 +47,8 @@ def test_mutant_dies(mutant, monkeypatch):
         check()
 
 
-def test_mutants_are_many_and_have_names_of_their_own():
+def test_mutants_are_many_and_as_many_as_the_notebook_says():
     assert len({mutant.name for mutant in mutants.MUTANTS}) == len(mutants.MUTANTS) >= 40
+    notebook = Path(__file__).parents[1] / "notebooks" / "04_custom_vs_tensorflow.ipynb"
+    text = " ".join(cell.source for cell in nbformat.read(notebook, 4).cells)
+    assert f"{len(mutants.MUTANTS)} deliberate faults" in " ".join(text.split())
