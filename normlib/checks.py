@@ -1,5 +1,7 @@
 """The rules for the ops' arguments: each is a ValueError that says the rule, what came, a fix."""
 
+from numbers import Integral
+
 import tensorflow as tf
 
 
@@ -16,7 +18,7 @@ def floating(x, name: str = "x") -> tf.Tensor:
 
 def axes(x: tf.Tensor, reduction_axes) -> tuple[int, ...]:
     """Return the axes sorted and counted from 0; raises ValueError for one that `x` lacks."""
-    given = (reduction_axes,) if isinstance(reduction_axes, int) else tuple(reduction_axes)
+    given = (reduction_axes,) if isinstance(reduction_axes, Integral) else tuple(reduction_axes)
     rank = len(x.shape)
     if any(not -rank <= a < rank for a in given) or len({a % rank for a in given}) < len(given):
         raise ValueError(
@@ -59,6 +61,23 @@ def grouped(channels: int | None, groups: int) -> None:
             f"{channels} channels. For {channels} channels take groups=1 (all together) or "
             f"groups={channels} (each alone)."
         )
+
+
+def channelwise(parameter, channels: int, name: str) -> None:
+    """Raise ValueError unless the parameter is one number or one number a channel."""
+    if _shape(parameter) not in ((), (channels,)):
+        raise ValueError(
+            f"{name} must be one number, or one for each of the {channels} channels: shape () or "
+            f"({channels},); received shape {_shape(parameter)}."
+        )
+
+
+def channels(x, axis: int) -> int:
+    """Return the number of channels at `axis`; raises ValueError for `x` without positions."""
+    x = floating(x)
+    rank_at_least(x, 3)
+    (axis,) = axes(x, axis)
+    return x.shape[axis]
 
 
 def rank_at_least(x: tf.Tensor, rank: int, name: str = "x") -> None:

@@ -35,7 +35,7 @@ def evaluate(layer: keras.layers.Layer, shape: tuple[int, ...], seed: int = 4) -
         return tf.cast(tf.constant(rng.normal(mean, std, shape), "float32"), layer.compute_dtype)
 
     channels = shape[-1]
-    x = draw(np.linspace(-5, 5, channels) ** 3 / 9, np.geomspace(0.5, 4, channels), shape)
+    x = draw(np.linspace(-3, 3, channels), np.geomspace(0.5, 4, channels), shape)
     upstream = draw(0, 1, shape)
     layer.build(shape)
     for weight in layer.trainable_variables:
@@ -83,7 +83,7 @@ def implementations(name: str, options: dict, shape: tuple[int, ...]) -> pd.Data
 class automatic:
     """Within this context the layers' gradients are the tape's, of the plain ops."""
 
-    NAMES = ("batch_norm", "normalize", "layer_norm", "group_norm", "rms_norm")
+    NAMES = ("batch_norm", "normalize", "layer_norm", "group_norm", "rms_norm", "weight_norm")
 
     def __enter__(self):
         self.closed = {name: getattr(gradients, name) for name in self.NAMES}

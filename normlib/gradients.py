@@ -62,7 +62,7 @@ def layer_norm_backward(dy, x, gamma, beta, *, reduction_axes, epsilon):
     dgamma = sum(dy * x_hat);  dbeta = sum(dy)
 
     `gamma` varies inside S, so it stays inside the averages. Group and instance norm too.
-    Source: Xu et al. 2019, equation 8.
+    Source: the chain rule, as for batch norm, along the other axes.
     """
     mean, variance = ops.moments(x, reduction_axes=reduction_axes)
     inv_std = tf.math.rsqrt(variance + epsilon)
@@ -80,7 +80,7 @@ def rms_norm_backward(dy, x, gamma, *, reduction_axes, epsilon):
     dx_hat = gamma * dy;  x_hat = x * inv_rms
     dx = inv_rms * (dx_hat - x_hat * average_S(dx_hat * x_hat));  dgamma = sum(dy * x_hat)
 
-    Source: Zhang & Sennrich 2019, section 4.3.
+    Source: Zhang & Sennrich 2019, section 4.2.
     """
     mean_square = ops.average(tf.square(x), reduction_axes=reduction_axes)
     inv_rms = tf.math.rsqrt(mean_square + epsilon)
@@ -128,7 +128,8 @@ def sum_like(gradient, parameter):
 def share_of_mean(x, weights, reduction_axes):
     """Return the derivative of `ops.average` by each element: 1 / n, or weights / sum(weights)."""
     if weights is None:
-        count = tf.reduce_prod(tf.gather(tf.shape(x), reduction_axes))
+        lengths = tf.gather(tf.shape(x), tf.constant(reduction_axes, tf.int32))
+        count = tf.reduce_prod(lengths)
         return 1 / tf.cast(count, x.dtype)
     total = tf.reduce_sum(tf.broadcast_to(weights, tf.shape(x)), reduction_axes, keepdims=True)
     return tf.math.divide_no_nan(weights, total)
@@ -139,7 +140,8 @@ def share_of_mean(x, weights, reduction_axes):
 
 def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights=None):
     """`ops.batch_norm` with the gradient of `batch_norm_backward`; `weights` are constants."""
-    reduction_axes = checks.axes(checks.floating(x), reduction_axes)
+    x = checks.floating(x)
+    reduction_axes = checks.axes(x, reduction_axes)
     wide, gamma, beta = ops.widen(x, gamma, beta)
     weights = None if weights is None else tf.cast(weights, wide.dtype)
     options = {"reduction_axes": reduction_axes, "epsilon": epsilon}
@@ -175,8 +177,8 @@ def group_norm(x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 
 
 def instance_norm(x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3):
     """`ops.instance_norm` with the gradient of `layer_norm_backward`, each channel a group."""
-    checks.rank_at_least(checks.floating(x), 3)
-    return group_norm(x, gamma, beta, groups=x.shape[axis], axis=axis, epsilon=epsilon)
+    groups = checks.channels(x, axis)
+    return group_norm(x, gamma, beta, groups=groups, axis=axis, epsilon=epsilon)
 
 
 def rms_norm(x, gamma, *, reduction_axes, epsilon: float = 1e-6):

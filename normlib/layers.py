@@ -70,26 +70,31 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return gradients.normalize(x, mean, variance, gamma, beta, epsilon=self.epsilon)
 
     def _train(self, x, mask):
-        options = {"reduction_axes": self._reduction_axes, "weights": _weights(mask, x)}
         gamma, beta = self.gamma, self.beta
-        if self.renorm:  # Keras's corrections r and d are constants: (x_hat * r + d) is affine
-            wide, *_ = ops.widen(x)
-            r, d, *new = self._renorm_correction_and_moments(
-                *(tf.reshape(t, [-1]) for t in ops.moments(wide, **options))
+        if self.renorm:  # Keras's corrections r and d are constants: x_hat * r + d is affine
+            _, *moments = self._batch_norm(x, mask, None, None)
+            r, d, *moments = self._renorm_correction_and_moments(
+                *(tf.reshape(moment, [-1]) for moment in moments)
             )
-            gamma, beta = self._compose_transforms(r, d, gamma, beta, wide.dtype)
-            self._update_renorm_statistics(*new)
-        gamma, beta = _along(gamma, x, [self.axis], 1.0), _along(beta, x, [self.axis], 0.0)
-        batch_norm = replicas.batch_norm if self.synchronized else gradients.batch_norm
-        y, mean, variance = batch_norm(x, gamma, beta, epsilon=self.epsilon, **options)
+            gamma, beta = self._compose_transforms(r, d, gamma, beta, r.dtype)
+            self._update_renorm_statistics(*moments)
+        y, mean, variance = self._batch_norm(x, mask, gamma, beta)
         if not self.renorm:
             self._update(self.moving_mean, mean)
             self._update(self.moving_variance, variance)
         return y
 
+    def _batch_norm(self, x, mask, gamma, beta):
+        batch_norm = replicas.batch_norm if self.synchronized else gradients.batch_norm
+        gamma, beta = _along(gamma, x, [self.axis], 1.0), _along(beta, x, [self.axis], 0.0)
+        options = {"reduction_axes": self._reduction_axes, "weights": _weights(mask, x)}
+        return batch_norm(x, gamma, beta, epsilon=self.epsilon, **options)
+
     def _update(self, moving, new):
-        new = tf.cast(tf.reshape(new, moving.shape), moving.dtype)
-        moving.assign(ops.moving_average(moving, new, momentum=self.momentum))
+        new = tf.reshape(new, moving.shape)  # averaged as wide as it came, then rounded once
+        old = tf.cast(moving, new.dtype)
+        average = ops.moving_average(old, new, momentum=self.momentum)
+        moving.assign(tf.cast(average, moving.dtype))
 
 
 def _weights(mask, x):

@@ -13,11 +13,15 @@ from normlib import checks
 
 
 def widen(x, *others) -> list[tf.Tensor]:
-    """Return the tensors in the widest of their types, float32 at least."""
-    tensors = [tf.convert_to_tensor(t) for t in others]
-    tensors = [checks.floating(x), *tensors]
-    dtype = max([tf.float32, *(t.dtype for t in tensors)], key=lambda dtype: dtype.size)
-    return [tf.cast(t, dtype) for t in tensors]
+    """Return the tensors in the widest of their floating-point types, float32 at least."""
+    x = checks.floating(x)
+    types = [tf.as_dtype(t.dtype) for t in (x, *others) if hasattr(t, "dtype")]
+    dtype = max([tf.float32, *(t for t in types if t.is_floating)], key=lambda t: t.size)
+    # Python's numbers are converted at once: tf.cast would round them to float32 first.
+    return [
+        tf.cast(t, dtype) if hasattr(t, "dtype") else tf.convert_to_tensor(t, dtype)
+        for t in (x, *others)
+    ]
 
 
 def average(x, *, reduction_axes, weights=None) -> tf.Tensor:
@@ -25,7 +29,7 @@ def average(x, *, reduction_axes, weights=None) -> tf.Tensor:
 
     mean = sum(weights * x) / sum(weights)
 
-    weights: 1 or 0 as a mask says, or None for 1 everywhere. The mean of nothing is 0.
+    weights: 1 or 0 as a mask says, or None for 1 everywhere. With all weights 0 it is 0.
     """
     if weights is None:
         return tf.reduce_mean(x, reduction_axes, keepdims=True)
@@ -58,8 +62,9 @@ def normalize(x, mean, variance, gamma, beta, *, epsilon: float) -> tf.Tensor:
     The centred form: x * r + (beta - mean * r) would lose accuracy at large means. With moving
     statistics this is BN at inference. Source: Ioffe & Szegedy 2015, Algorithm 2, step 11.
     """
-    checks.broadcasts(gamma, x, "gamma")
-    checks.broadcasts(beta, x, "beta")
+    parameters = {"mean": mean, "variance": variance, "gamma": gamma, "beta": beta}
+    for name, parameter in parameters.items():
+        checks.broadcasts(parameter, x, name)
     wide, mean, variance, gamma, beta = widen(x, mean, variance, gamma, beta)
     inv_std = tf.math.rsqrt(variance + epsilon)
     y = gamma * inv_std * (wide - mean) + beta
@@ -80,6 +85,7 @@ def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights
     """
     x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
     checks.constant_on(gamma, x, reduction_axes, "gamma")
+    checks.constant_on(beta, x, reduction_axes, "beta")
     wide, *_ = widen(x, gamma, beta)
     weights = None if weights is None else tf.cast(weights, wide.dtype)
     mean, variance = moments(wide, reduction_axes=reduction_axes, weights=weights)
@@ -119,7 +125,7 @@ def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3) -> tf.T
     y = normalize(x, mean, variance, gamma, beta, epsilon=epsilon)
 
     x: (N, D) with reduction_axes (1,), or (N, H, W, C) with (1, 2, 3), and so on;
-    gamma, beta: the lengths of the axes averaged over, (D,) or (H, W, C); y: as x.
+    gamma, beta: the trailing axes averaged over, (D,) or (H, W, C), or what broadcasts; y: as x.
     Source: Ba, Kiros & Hinton 2016, equations 3 and 4.
     """
     x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
@@ -146,6 +152,8 @@ def split_groups(x, gamma, beta, groups: int, axis: int) -> tuple:
     checks.rank_at_least(x, 2)
     (axis,) = checks.axes(x, axis)
     checks.grouped(x.shape[axis], groups)
+    for name, parameter in {"gamma": gamma, "beta": beta}.items():
+        checks.channelwise(parameter, x.shape[axis], name)
     split = [groups, x.shape[axis] // groups]
     shape = tf.concat([tf.shape(x)[:axis], split, tf.shape(x)[axis + 1 :]], 0)
     tail = [1] * (len(x.shape) - axis - 1)
@@ -164,9 +172,8 @@ def instance_norm(x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3) -> t
 
     x: (N, ..., C) with positions between; gamma, beta: (C,) or (). Source: Ulyanov et al. 2016.
     """
-    x = checks.floating(x)
-    checks.rank_at_least(x, 3)
-    return group_norm(x, gamma, beta, groups=x.shape[axis], axis=axis, epsilon=epsilon)
+    groups = checks.channels(x, axis)
+    return group_norm(x, gamma, beta, groups=groups, axis=axis, epsilon=epsilon)
 
 
 def rms_norm(x, gamma, *, reduction_axes, epsilon: float = 1e-6) -> tf.Tensor:
@@ -174,7 +181,7 @@ def rms_norm(x, gamma, *, reduction_axes, epsilon: float = 1e-6) -> tf.Tensor:
 
     y = gamma * x / sqrt(average(x**2) + epsilon)
 
-    x: (N, ..., D); gamma: the lengths of the axes averaged over; y: as x.
+    x: (N, ..., D); gamma: the trailing axes averaged over, or what broadcasts; y: as x.
     Source: Zhang & Sennrich 2019, equation 4.
     """
     x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
@@ -220,6 +227,6 @@ def weight_standardization(v, *, reduction_axes, epsilon: float = 1e-5) -> tf.Te
 
     w = (v - mean) / sqrt(variance + epsilon)
 
-    v: (..., C), reduction_axes all but the output units. Source: Qiao et al. 2019, equation 5.
+    v: (..., C), reduction_axes all but the output units. Source: Qiao et al. 2019.
     """
     return layer_norm(v, 1.0, 0.0, reduction_axes=reduction_axes, epsilon=epsilon)

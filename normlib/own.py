@@ -15,6 +15,7 @@ import tensorflow as tf
 from normlib import gradients, ops
 from normlib.arms import Arm
 
+SHAPES = {"conv": [(3, 4, 5, 6)], "hidden": [(3, 6)], "both": [(3, 4, 5, 6), (3, 6)]}
 GIVEN = {"tf": tf, "np": np, "ops": ops, "gradients": gradients}
 
 
@@ -25,18 +26,20 @@ def arm(function: Callable, **settings) -> Arm:
     the last axis, 1 and 0 at the start, trained. Returns y: as x. Raises ValueError for a function
     that does not run on such input by itself.
     """
-    source = textwrap.dedent(inspect.getsource(function))
-    x = tf.random.stateless_normal((3, 4, 5, 6), seed=(0, 0))
     try:
-        y = compiled(source)(x, tf.ones(6), tf.zeros(6))
-        y.shape.assert_is_compatible_with(x.shape)
+        source = textwrap.dedent(inspect.getsource(function))
+        mine = Arm(norm="own", source=source, **settings)
+        for shape in SHAPES[mine.placement]:
+            x = tf.random.stateless_normal(shape, seed=(0, 0))
+            y = compiled(source)(x, tf.ones(shape[-1]), tf.zeros(shape[-1]))
+            y.shape.assert_is_compatible_with(shape)
     except Exception as error:
         raise ValueError(
-            f"the norm {function.__name__!r} failed on x of shape (3, 4, 5, 6): {error}. Write it "
-            "as a plain `def` of (x, gamma, beta) that returns a tensor of the shape of x and "
-            f"uses only {', '.join(GIVEN)} from outside."
+            f"the norm {getattr(function, '__name__', function)!r} failed: {error}. Write it as a "
+            "plain `def` of (x, gamma, beta), in a cell or a file, that returns a tensor of the "
+            f"shape of x and uses only {', '.join(GIVEN)} from outside."
         ) from error
-    return Arm(norm="own", source=source, **settings)
+    return mine
 
 
 def compiled(source: str) -> Callable:

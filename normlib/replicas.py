@@ -17,7 +17,7 @@ def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights
     n = sum(n_i);  mean = sum(n_i * mean_i) / n
     variance = (sum(M2_i) + sum(n_i * (mean_i - mean)**2)) / n
 
-    Source: Chan, Golub & LeVeque 1983, equation 1.5.
+    Source: after Chan, Golub & LeVeque 1983, equation 1.5.
     """
     context = tf.distribute.get_replica_context()
     options = {"reduction_axes": checks.axes(checks.floating(x), reduction_axes)}

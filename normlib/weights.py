@@ -14,11 +14,12 @@ OUTPUTS_LAST = tuple(
 
 
 def _check(layer, what: str) -> None:
-    if not isinstance(layer, OUTPUTS_LAST):
+    first = getattr(layer, "data_format", None) == "channels_first"
+    if not isinstance(layer, OUTPUTS_LAST) or first:
         names = ", ".join(kind.__name__ for kind in OUTPUTS_LAST)
         raise ValueError(
-            f"{what} takes layers whose kernel has the output units last: {names}; received "
-            f"{type(layer).__name__}."
+            f"{what} takes layers with the output units last, in kernel and output: {names}, "
+            f"channels last; received {type(layer).__name__}{', channels first' * first}."
         )
 
 
@@ -34,8 +35,10 @@ class WeightNormalization(keras.layers.Wrapper):
 
     def __init__(self, layer, per_unit: bool = True, **kwargs):
         _check(layer, "WeightNormalization")
-        super().__init__(layer, **kwargs)
+        # Without autocast here: the norm is taken of v as it is stored.
+        super().__init__(layer, autocast=False, **kwargs)
         self.per_unit = per_unit
+        self.supports_masking = layer.supports_masking
 
     def build(self, input_shape=None):
         """Make `g`, once the wrapped layer has its kernel."""
@@ -43,19 +46,29 @@ class WeightNormalization(keras.layers.Wrapper):
         self.v = self.layer.kernel
         self.reduction_axes = tuple(range(len(self.v.shape) - self.per_unit))
         shape = self.v.shape[-1:] if self.per_unit else ()
-        self.g = self.add_weight(name="g", shape=shape, initializer="ones", autocast=False)
+        self.g = self.add_weight(name="g", shape=shape, initializer=self._norm, autocast=False)
+
+    def _norm(self, shape=(), dtype=None):
         _, norm = ops.direction(self.v.value, reduction_axes=self.reduction_axes)
-        self.g.assign(tf.reshape(norm, shape))
+        return tf.cast(tf.reshape(norm, shape), dtype or norm.dtype)
 
     def call(self, x, **kwargs):
         """Call the wrapped layer with the normalized kernel."""
         kernel = gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
-        return self._call_with([(self.v, kernel)], x, **kwargs)
+        return self._call_with({"kernel": kernel}, x, **kwargs)
 
-    def _call_with(self, values: list, x, **kwargs):
+    def _call_with(self, values: dict, x, **kwargs):
         # Inside this scope the layer reads these values where it would read its variables.
-        with keras.StatelessScope(state_mapping=values):
-            return self.layer(x, **kwargs)
+        mapping = [(v, values.get(v.name, v.value)) for v in self.layer.variables]
+        with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+            y = self.layer(x, **kwargs)
+        for loss in scope.losses:
+            self.add_loss(loss)
+        return y
+
+    def compute_output_shape(self, input_shape):
+        """That of the wrapped layer."""
+        return self.layer.compute_output_shape(input_shape)
 
     def initialize(self, x) -> None:
         """Set `g` and the bias so that every unit's output on `x` has mean 0 and variance 1.
@@ -66,12 +79,12 @@ class WeightNormalization(keras.layers.Wrapper):
         has, with a warning that names it. Raises ValueError without a bias or with one `g` for
         all. Source: Salimans & Kingma 2016, equations 5 and 6.
         """
-        if not self.per_unit or (self.layer.bias is None and self.built):
+        if not (self.per_unit and self.layer.use_bias):
             raise ValueError(
                 "data-dependent initialisation sets a g and a bias for every unit; wrap a layer "
                 "with use_bias=True and per_unit=True."
             )
-        mean, variance = self._unit_moments(x)
+        mean, variance = self._unit_moments(tf.convert_to_tensor(x))
         varies = variance > 1e-12 * (np.square(mean) + 1e-12)
         for unit in np.flatnonzero(~varies):
             warnings.warn(
@@ -89,18 +102,22 @@ class WeightNormalization(keras.layers.Wrapper):
         unit, _ = ops.direction(self.v.value, reduction_axes=self.reduction_axes)
         activation, self.layer.activation = self.layer.activation, keras.activations.linear
         try:
-            no_bias = tf.zeros_like(self.layer.bias.value)
-            t = self._call_with([(self.v, unit), (self.layer.bias, no_bias)], x)
+            t = self._call_with({"kernel": unit, "bias": tf.zeros(self.layer.bias.shape)}, x)
         finally:
             self.layer.activation = activation
         t = np.asarray(tf.cast(t, tf.float64)).reshape(-1, t.shape[-1])
         return t.mean(0), t.var(0)
 
     def remove(self) -> keras.layers.Layer:
-        """Bake the normalized kernel into the wrapped layer, and return that layer."""
-        self.v.assign(
-            gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
-        )
+        """Bake the normalized kernel into the wrapped layer, and return that layer.
+
+        The wrapper computes the same as before. Raises ValueError before it is built.
+        """
+        if not self.built:
+            raise ValueError("there is no kernel to bake before the layer is built; call it once.")
+        kernel = gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
+        self.v.assign(kernel)
+        self.g.assign(self._norm(self.g.shape))
         return self.layer
 
     def get_config(self):
@@ -125,10 +142,13 @@ def fold(layer, batch_norm) -> keras.layers.Layer:
             f"fold needs a layer without activation; received {layer.activation.__name__}. Put the "
             "activation after the batch normalization."
         )
-    if batch_norm.moving_mean.shape != (channels,):
+    if not isinstance(batch_norm, keras.layers.BatchNormalization):
+        raise ValueError(f"fold needs a BatchNormalization; received {type(batch_norm).__name__}.")
+    rank, found = len(layer.kernel.shape), batch_norm.moving_mean.shape[0]
+    if found != channels or batch_norm.axis not in (-1, rank - 1):
         raise ValueError(
-            f"fold needs a batch normalization of the layer's {channels} channels; received "
-            f"{batch_norm.moving_mean.shape[0]}."
+            f"fold needs a batch normalization of the layer's {channels} channels on the last "
+            f"axis; received {found} on axis {batch_norm.axis}."
         )
     folded = type(layer).from_config(layer.get_config() | {"use_bias": True})
     folded.build(layer.get_build_config()["input_shape"])

@@ -1,12 +1,11 @@
 """Wrong arguments: each a ValueError that says the rule, what came, and a fix."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from samples import uneven
 
-from normlib import gradients, ops, own, weights
+from normlib import gradients, ops, own
 
 X = tf.constant(uneven(0, 4, 5, 6))
 ONES = tf.ones(6, tf.float64)
@@ -28,6 +27,10 @@ WRONG = [
     ("instance_norm", (X[0], ONES, ONES), {}, "at least 3 axes"),
     ("weight_norm", (X, ONES), {"reduction_axes": (0, 1, 2)}, "g must have length 1"),
     ("weight_norm", (X, ONES[:5]), {"reduction_axes": (0, 1)}, "g must broadcast"),
+    ("instance_norm", (X, ONES, ONES), {"axis": 7}, "between -3 and 2"),
+    ("group_norm", (X, ONES[:5], ONES), {"groups": 2}, "each of the 6 channels"),
+    ("batch_norm", (X, ONES, X), {"reduction_axes": (0, 1)}, "beta must have length 1"),
+    ("normalize", (X[:1], X, X, ONES, ONES), {"epsilon": 0.1}, "mean must broadcast"),
     ("weight_norm", (tf.ones((2, 3), tf.int64), 1.0), {"reduction_axes": 0}, "v must hold"),
 ]  # fmt: skip
 
@@ -40,18 +43,6 @@ def test_wrong_arguments(module, op, arguments, options, message):
         getattr(module, op)(*arguments, **options)
 
 
-def test_fold_refuses_what_it_cannot_fold():
-    dense, norm = keras.layers.Dense(3, activation="relu"), keras.layers.BatchNormalization()
-    dense.build((None, 4)), norm.build((None, 5))
-    with pytest.raises(ValueError, match="without activation; received relu"):
-        weights.fold(dense, norm)
-    dense.activation = keras.activations.linear
-    with pytest.raises(ValueError, match="3 channels; received 5"):
-        weights.fold(dense, norm)
-    with pytest.raises(ValueError, match="fold takes layers"):
-        weights.fold(keras.layers.ReLU(), norm)
-
-
 def test_a_norm_of_ones_own_says_what_it_may_use():
     def foreign(x, gamma, beta):
         return uneven(0, 3) * x
@@ -59,9 +50,29 @@ def test_a_norm_of_ones_own_says_what_it_may_use():
     def shrinking(x, gamma, beta):
         return x[..., 0]
 
-    for function, message in ((foreign, "'uneven' is not defined"), (shrinking, "failed on x")):
+    wrong = (
+        (foreign, "'uneven' is not defined"),
+        (shrinking, "failed: Shapes"),
+        (len, "in a cell"),
+    )
+    for function, message in wrong:
         with pytest.raises(ValueError, match=message):
             own.arm(function)
+
+
+def test_numbers_and_integers_take_the_type_of_x():
+    x = X[0]
+    exact = ops.layer_norm(x, tf.constant(0.1, tf.float64), 0.0, reduction_axes=-1)
+    np.testing.assert_array_equal(ops.layer_norm(x, 0.1, 0.0, reduction_axes=np.int64(1)), exact)
+    whole = ops.mean_only_batch_norm(tf.cast(x, "float32"), np.arange(6), reduction_axes=0)[0]
+    assert whole.dtype == tf.float32 and np.any(whole % 1 != 0)
+
+
+def test_no_axes_at_all_is_no_average():
+    x = tf.constant([3.0, -1.0])
+    y, mean, variance = gradients.batch_norm(x, tf.ones(2), tf.ones(2), reduction_axes=())
+    np.testing.assert_array_equal(y, [1, 1])
+    np.testing.assert_array_equal(mean, x)
 
 
 def test_arrays_are_taken_as_tensors():
