@@ -1,10 +1,9 @@
 """The normalizations as equations: pure functions on tensors, from basic TensorFlow operations.
 
-No variables, no Keras, no randomness. Axes are always `reduction_axes`: those averaged over.
-Variance is the population variance (divide by the count); `epsilon` stands under the root.
-`gamma`, `beta`, `weights` and the statistics broadcast against `x`. Half precision is computed in
-float32 and returned as it came; float64 stays float64. Every op raises ValueError for input that
-is not floating-point, axes that `x` lacks, and parameters that do not fit; see `checks.py`.
+Axes are always `reduction_axes`: those averaged over. Variance is the population variance;
+`epsilon` stands under the root. Half precision is computed in float32 and returned as it came.
+Every op returns the shape and type of `x`, and raises ValueError for input that is not
+floating-point, axes that `x` lacks, and parameters that do not broadcast; see `checks.py`.
 """
 
 import tensorflow as tf
@@ -44,8 +43,8 @@ def moments(x, *, reduction_axes, weights=None) -> tuple[tf.Tensor, tf.Tensor]:
 
     mean = average(x);  variance = average((x - mean)**2)
 
-    Two passes: average(x**2) - mean**2 would cancel at large means. The mean of what the mean
-    leaves refines it: a constant has variance 0 exactly. Source: Chan, Golub & LeVeque 1983.
+    Two passes, the mean refined by the mean of what it leaves, because average(x**2) - mean**2
+    cancels at large means: a constant has variance 0. Source: Chan, Golub & LeVeque 1983.
     """
     mean = average(x, reduction_axes=reduction_axes, weights=weights)
     mean += average(x - mean, reduction_axes=reduction_axes, weights=weights)
@@ -59,8 +58,8 @@ def normalize(x, mean, variance, gamma, beta, *, epsilon: float) -> tf.Tensor:
 
     y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
 
-    The centred form: x * r + (beta - mean * r) would lose accuracy at large means. With moving
-    statistics this is BN at inference. Source: Ioffe & Szegedy 2015, Algorithm 2, step 11.
+    Centred, since x * r + (beta - mean * r) loses accuracy at large means. With the moving
+    statistics, BN at inference. Source: Ioffe & Szegedy 2015, Algorithm 2, step 11.
     """
     parameters = {"mean": mean, "variance": variance, "gamma": gamma, "beta": beta}
     for name, parameter in parameters.items():
@@ -79,7 +78,7 @@ def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights
 
     x: (N, ..., C) with reduction_axes all but the channels, (0, 1, 2) for images;
     gamma, beta: (C,), or length 1 on reduction_axes; weights: a mask, (N, ..., 1), or None;
-    y: as x; mean, variance: (1, ..., 1, C), for the moving statistics.
+    mean, variance: (1, ..., 1, C), for the moving statistics.
     One element a channel, a constant channel, and a mask that leaves nothing give y = beta, the
     last where x = 0. Source: Ioffe & Szegedy 2015, Algorithm 1; section 3.2 for convolutions.
     """
@@ -97,8 +96,7 @@ def moving_average(moving, new, *, momentum: float) -> tf.Tensor:
 
     moving = momentum * moving + (1 - momentum) * new
 
-    As Keras has it; PyTorch's `momentum` is 1 minus this one.
-    Source: Ioffe & Szegedy 2015, section 3.1 (moving averages for inference).
+    As in Keras; PyTorch's is 1 minus this. Source: Ioffe & Szegedy 2015, section 3.1.
     """
     return momentum * moving + (1 - momentum) * new
 
@@ -108,8 +106,7 @@ def mean_only_batch_norm(x, beta, *, reduction_axes) -> tuple[tf.Tensor, tf.Tens
 
     y = x - mean + beta
 
-    x: (N, ..., C); beta: (C,); y: as x; mean: (1, ..., 1, C).
-    Source: Salimans & Kingma 2016, section 4.
+    x: (N, ..., C); beta: (C,); mean: (1, ..., 1, C). Source: Salimans & Kingma 2016, section 4.
     """
     x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
     checks.broadcasts(beta, x, "beta")
@@ -125,7 +122,7 @@ def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3) -> tf.T
     y = normalize(x, mean, variance, gamma, beta, epsilon=epsilon)
 
     x: (N, D) with reduction_axes (1,), or (N, H, W, C) with (1, 2, 3), and so on;
-    gamma, beta: the trailing axes averaged over, (D,) or (H, W, C), or what broadcasts; y: as x.
+    gamma, beta: the trailing axes averaged over, (D,) or (H, W, C), or what broadcasts.
     Source: Ba, Kiros & Hinton 2016, equations 3 and 4.
     """
     x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
@@ -181,8 +178,7 @@ def rms_norm(x, gamma, *, reduction_axes, epsilon: float = 1e-6) -> tf.Tensor:
 
     y = gamma * x / sqrt(average(x**2) + epsilon)
 
-    x: (N, ..., D); gamma: the trailing axes averaged over, or what broadcasts; y: as x.
-    Source: Zhang & Sennrich 2019, equation 4.
+    x: (N, ..., D); gamma: as in layer norm. Source: Zhang & Sennrich 2019, equation 4.
     """
     x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
     checks.broadcasts(gamma, x, "gamma")

@@ -44,8 +44,9 @@ MUTANTS = [
            "weights * x", "masked_elements_do_not_count"),
     Mutant("float64 downcast", "ops.widen", "tf.cast(t, dtype)", "tf.cast(t, tf.float32)",
            "double_precision_is_kept"),
-    Mutant("half precision stays half", "ops.widen", "[tf.float32, *(t for t in types if t.is_floating)]",
-           "types[:1]", "half_precision_is_computed_in_single"),
+    Mutant("half precision stays half", "ops.widen",
+           "[tf.float32, *(t for t in types if t.is_floating)]", "types[:1]",
+           "half_precision_is_computed_in_single"),
     # The forward equations
     Mutant("epsilon outside the root", "ops.normalize", EPSILON,
            "1 / (tf.sqrt(variance) + epsilon)", f"{FORWARD}[normalize]"),
