@@ -64,6 +64,8 @@ def test_numbers_and_integers_take_the_type_of_x():
     x = X[0]
     exact = ops.layer_norm(x, tf.constant(0.1, tf.float64), 0.0, reduction_axes=-1)
     np.testing.assert_array_equal(ops.layer_norm(x, 0.1, 0.0, reduction_axes=np.int64(1)), exact)
+    exact = ops.group_norm(x, tf.constant(0.1, tf.float64), 0.0, groups=2)
+    np.testing.assert_array_equal(ops.group_norm(x, 0.1, 0.0, groups=2), exact)
     whole = ops.mean_only_batch_norm(tf.cast(x, "float32"), np.arange(6), reduction_axes=0)[0]
     assert whole.dtype == tf.float32 and np.any(whole % 1 != 0)
 
