@@ -1,17 +1,16 @@
 """Many runs, in parallel: trains what an experiment lacks, in processes of one thread each."""
 
 import argparse
-import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
-import tensorflow as tf
-
-from normlib import archive, data
+from normlib import archive, data, worker
 from normlib import train as training
 from normlib.archive import Record
 from normlib.arms import EXPERIMENTS, Arm, Experiment
@@ -27,28 +26,41 @@ class MissingRecords(RuntimeError):
     """The archive lacks records that are too long to train here."""
 
 
-def run(experiment: Experiment, fresh: bool = False, folder: Path | None = None) -> list[Record]:
+def run(
+    experiment: Experiment,
+    fresh: bool = False,
+    folder: Path | None = None,
+    executor: Executor | None = None,
+) -> list[Record]:
     """Return the experiment's records, arm by arm and seed by seed, training the missing ones.
 
     `fresh` retrains all of them. New records are written to the own archive, or to `folder`, as
-    they are finished, so an interrupted sweep loses only the runs in flight; those of a norm of
-    your own are trained each time and never written. In the quick profile a missing full record
-    raises MissingRecords, which names the sweep to run.
+    they are finished, so an interrupted sweep loses only the runs in flight; a second sweep into
+    the same archive waits for the first. Runs of a norm of your own are trained each time and
+    never written. In the quick profile a missing full record raises MissingRecords, which names
+    the sweep to run.
     """
     known = {} if fresh else current(archive.read())
-    missing = [key for key in experiment.runs() if key not in known]
-    missing.sort(key=lambda key: key[1])  # seed by seed: an interrupted sweep has whole pairs
-    if data.profile() == "quick" and any(arm.profile == "full" for arm, _ in missing):
-        raise MissingRecords(_how_to(experiment, missing))
-    if any(arm.profile == "full" for arm, _ in missing):
-        find()  # fetch once, before the workers look for it
-    for record in train(missing):
-        if record.arm.norm != "own":
-            archive.append(record, folder or archive.OWN)
-        known[record.key] = record
+    if missing := _missing(experiment, known):
+        with archive.only_writer(folder or archive.OWN):
+            known |= {} if fresh else current(archive.read())  # of a sweep that was waited for
+            missing = _missing(experiment, known)
+            for record in train(missing, executor):
+                if record.arm.norm != "own":
+                    archive.append(record, folder or archive.OWN)
+                known[record.key] = record
     records = [known[key] for key in experiment.runs()]
     _say_changed_sources(records)
     return records
+
+
+def _missing(experiment: Experiment, known: dict) -> list[tuple[Arm, int]]:
+    missing = [key for key in experiment.runs() if key not in known]
+    if any(arm.profile == "full" for arm, _ in missing):
+        if data.profile() == "quick":
+            raise MissingRecords(_how_to(experiment, missing))
+        find()  # fetch once, before the workers look for it
+    return sorted(missing, key=lambda key: key[1])  # seed by seed: an interruption leaves pairs
 
 
 def live(arm: Arm, seed: int) -> Record:
@@ -84,48 +96,51 @@ def current(records: dict) -> dict:
     return {key: record for key, record in records.items() if record.protocol == protocol}
 
 
-def train(runs: list[tuple[Arm, int]], workers: int | None = None) -> Iterator[Record]:
-    """Train the runs in spawned one-thread processes, one a core; yield each record when done."""
+def train(runs: list[tuple[Arm, int]], executor: Executor | None = None) -> Iterator[Record]:
+    """Train each run in a one-thread process of its own, one a core; yield each record when done.
+
+    `executor` is anything that submits as those of `concurrent.futures` do, a Dask cluster's too.
+    A run that fails does not stop the others: RunFailed comes after them.
+    """
     if not runs:
         return
-    spawn = multiprocessing.get_context("spawn")  # a fork after TensorFlow has run can hang
-    queue, reporter = spawn.Queue(), Reporter(len(runs))
-    workers = min(workers or os.cpu_count() or 1, len(runs))
-    # One process a run: nothing of one reaches the next.
-    pool = ProcessPoolExecutor(
-        workers, spawn, initializer=_start_worker, initargs=(queue,), max_tasks_per_child=1
-    )
+    states, reporter = SimpleQueue(), Reporter(len(runs))
+    pool = executor or ThreadPoolExecutor(min(os.cpu_count() or 1, len(runs)))
+    # A callback stays on this machine; elsewhere only finished runs are seen.
+    work = worker.run if executor else partial(worker.run, progress=states.put)
+    futures = {pool.submit(work, arm, seed) for arm, seed in runs}
     try:
-        futures = {pool.submit(_work, arm, seed) for arm, seed in runs}
-        yield from _finished(futures, queue, reporter)
+        yield from _finished(futures, states, reporter)
     finally:
-        pool.shutdown(cancel_futures=True)
+        for future in futures:
+            future.cancel()
+        worker.stop()
+        if executor is None:
+            pool.shutdown()
         reporter.close()
 
 
-def _finished(pending: set[Future], queue, reporter: Reporter) -> Iterator[Record]:
+def _finished(pending: set[Future], states: SimpleQueue, reporter: Reporter) -> Iterator[Record]:
+    failed = []
     while pending:
         done, pending = wait(pending, SECONDS_BETWEEN_REPORTS, FIRST_COMPLETED)
-        while not queue.empty():
-            reporter.take(queue.get())
-        reporter.show()
         for future in done:
-            yield future.result()
+            if future.exception():
+                failed.append(future.exception())
+            else:
+                states.put(_last_state(future.result()))
+                yield future.result()
+        while not states.empty():
+            reporter.take(states.get())
+        reporter.show()
+    if failed:
+        raise worker.RunFailed(f"{len(failed)} runs failed; the others are kept. {failed[0]}")
 
 
-def _start_worker(queue) -> None:
-    """Make this process compute on one thread: its numbers then repeat bit by bit."""
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    _work.queue = queue
-
-
-def _work(arm: Arm, seed: int) -> Record:
-    def progress(done: int, total: int, epoch: int, accuracy: float) -> None:
-        label = f"{arm.label}, seed {seed}"
-        _work.queue.put(State(label, done, total, epoch, arm.epochs, accuracy))
-
-    return training.run(arm, seed, progress)
+def _last_state(record: Record) -> State:
+    accuracy = record.train_accuracy[-1] if record.train_accuracy else 0.0
+    label, epochs = f"{record.arm.label}, seed {record.seed}", record.arm.epochs
+    return State(label, 1, 1, epochs, epochs, accuracy)
 
 
 def _how_to(experiment: Experiment, missing: list) -> str:
@@ -145,11 +160,21 @@ def _say_changed_sources(records: list[Record]) -> None:
         )
 
 
+def cluster(address: str) -> Executor:
+    """The executor of the Dask cluster with this scheduler, tcp://host:port."""
+    try:
+        from distributed import Client
+    except ModuleNotFoundError:
+        raise SystemExit("--scheduler needs Dask: pip install distributed") from None
+    return Client(address).get_executor(pure=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="lab.py sweep", description=__doc__)
     parser.add_argument("name", nargs="?", choices=EXPERIMENTS, help="the experiment")
     parser.add_argument("--list", action="store_true", help="list the experiments")
     parser.add_argument("--publish", action="store_true", help="write to the committed archive")
+    parser.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="train on a Dask cluster")
     options = parser.parse_args()
     if options.list or not options.name:
         for name, experiment in EXPERIMENTS.items():
@@ -157,7 +182,8 @@ def main() -> None:
         return
     os.environ["NORMLIB_PROFILE"] = "full"
     folder = archive.PUBLISHED if options.publish else archive.OWN
-    records = run(EXPERIMENTS[options.name], folder=folder)
+    executor = cluster(options.scheduler) if options.scheduler else None
+    records = run(EXPERIMENTS[options.name], folder=folder, executor=executor)
     print(f"{options.name}: {len(records)} records")
 
 

@@ -34,7 +34,7 @@ def test_it_trains_in_worker_processes_and_is_drawn_as_theirs(mine, monkeypatch,
     records = sweep.run(arms.Experiment("mine", contest, (0,)))
     assert [record.arm for record in records] == list(contest)
     assert records[1].test_accuracy != records[0].test_accuracy
-    assert [file.name for file in tmp_path.iterdir()] == ["epochs=1-profile=quick.jsonl"]
+    assert [file.name for file in tmp_path.glob("*.jsonl")] == ["epochs=1-profile=quick.jsonl"]
     axes = figures.per_epoch(records, "test_accuracy").axes[0]
     line = axes.get_lines()[-1]
     assert line.get_label() == "largest_norm, yours" and line.get_color() == figures.PINK

@@ -1,12 +1,14 @@
 """Sweeps: what is missing is trained, in one-thread processes, and nothing finished is lost."""
 
 import dataclasses
-from concurrent.futures.process import BrokenProcessPool
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from test_archive import record
 
-from normlib import archive, arms, progress, provenance, sweep, train
+from normlib import archive, arms, progress, provenance, sweep, train, worker
 from normlib.arms import Arm, Experiment
 
 SMALL = Arm(epochs=1, batch_size=500, profile="quick")
@@ -65,21 +67,57 @@ def test_changed_sources_are_said(folders, capsys):
 
 
 def test_finished_runs_survive_a_failing_one(folders, monkeypatch):
-    def two_and_a_crash(runs):
-        yield known(*runs[0])
-        yield known(*runs[1])
-        raise BrokenProcessPool
+    def one_fails(arm, seed, progress):
+        if seed == 1:
+            raise worker.RunFailed("out of memory")
+        return known(arm, seed)
 
-    monkeypatch.setattr(sweep, "train", two_and_a_crash)
-    with pytest.raises(BrokenProcessPool):
+    monkeypatch.setattr(worker, "run", one_fails)
+    with pytest.raises(worker.RunFailed, match=r"1 runs failed; the others are kept. out of mem"):
         sweep.run(Experiment("some", (SMALL,), (0, 1, 2)))
-    assert [key[1] for key in archive.read([folders / "OWN"])] == [0, 1]
+    assert sorted(key[1] for key in archive.read([folders / "OWN"])) == [0, 2]
+
+
+def test_a_killed_process_loses_its_run_only_and_a_restart_trains_it(folders, monkeypatch):
+    experiment = Experiment("some", (dataclasses.replace(SMALL, epochs=2),), (0, 1))
+    sound = worker.State
+
+    def kill_once(*arguments):
+        monkeypatch.setattr(worker, "State", sound)
+        os.kill(next(iter(worker.RUNNING)).pid, signal.SIGKILL)
+        return sound(*arguments)
+
+    monkeypatch.setattr(worker, "State", lambda **values: kill_once(*values.values()))
+    with pytest.raises(worker.RunFailed, match="code -9"):
+        sweep.run(experiment)
+    assert len(archive.read([folders / "OWN"])) == 1
+    assert len(sweep.run(experiment)) == 2 == len(archive.read([folders / "OWN"]))
+
+
+def test_a_failing_run_says_why(folders):
+    arm = Arm(norm="own", source="def wrong(x, gamma, beta):\n    return missing", profile="quick")
+    with pytest.raises(worker.RunFailed, match=r"code 1(.|\n)*name 'missing' is not defined"):
+        worker.run(arm, 0)
+
+
+def test_two_sweeps_at_once_train_every_run_once(folders, monkeypatch, capsys):
+    trained = []
+
+    def train_one(arm, seed, progress):
+        trained.append(seed)
+        return known(arm, seed)
+
+    monkeypatch.setattr(worker, "run", train_one)
+    experiment = Experiment("some", (SMALL,), tuple(range(20)))
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(sweep.run, [experiment, experiment]))
+    assert sorted(trained) == list(range(20)) and len(found[0]) == len(found[1]) == 20
 
 
 def test_runs_are_trained_seed_by_seed(folders, monkeypatch):
     other, order = dataclasses.replace(SMALL, batch_size=400), []
     monkeypatch.setattr(
-        sweep, "train", lambda runs: order.extend(runs) or map(known, *zip(*runs, strict=True))
+        sweep, "train", lambda runs, _: order.extend(runs) or map(known, *zip(*runs, strict=True))
     )
     sweep.run(Experiment("some", (SMALL, other), (0, 1)))
     assert [(arm, seed) for arm, seed in order] == [(SMALL, 0), (other, 0), (SMALL, 1), (other, 1)]
