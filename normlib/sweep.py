@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -160,13 +161,18 @@ def _say_changed_sources(records: list[Record]) -> None:
         )
 
 
-def cluster(address: str) -> Executor:
-    """The executor of the Dask cluster with this scheduler, tcp://host:port."""
+@contextmanager
+def cluster(address: str | None) -> Iterator[Executor | None]:
+    """The executor of the Dask cluster with this scheduler, or None for this machine."""
+    if address is None:
+        yield None
+        return
     try:
         from distributed import Client
     except ModuleNotFoundError:
         raise SystemExit("--scheduler needs Dask: pip install distributed") from None
-    return Client(address).get_executor(pure=False)
+    with Client(address) as client:
+        yield client.get_executor(pure=False)
 
 
 def main() -> None:
@@ -182,8 +188,8 @@ def main() -> None:
         return
     os.environ["NORMLIB_PROFILE"] = "full"
     folder = archive.PUBLISHED if options.publish else archive.OWN
-    executor = cluster(options.scheduler) if options.scheduler else None
-    records = run(EXPERIMENTS[options.name], folder=folder, executor=executor)
+    with cluster(options.scheduler) as executor:
+        records = run(EXPERIMENTS[options.name], folder=folder, executor=executor)
     print(f"{options.name}: {len(records)} records")
 
 
