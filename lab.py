@@ -99,7 +99,7 @@ def setup():
     if STAMP.exists() and STAMP.read_text() == stamp():
         return
     check_disk(ROOT)
-    print("Setting up .venv: about 0.6 GB to download, 2.3 GB on disk, 2 to 4 minutes.", flush=True)
+    print("Setting up .venv: about 0.6 GB to download, 2.3 GB on disk, 1 to 4 minutes.", flush=True)
     begin = time.time()
     make_venv()
     install()

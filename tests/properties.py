@@ -162,6 +162,18 @@ def the_family_is_one():
     close(ops.layer_norm(x[..., :1], 5.0, beta[:1], reduction_axes=-1), beta[0] + 0 * x[..., :1])
 
 
+def the_published_variants_are_others():
+    """T13: BN over the batch axis alone, and one norm for a whole kernel, are not the papers'."""
+    x, (gamma, beta) = cases.X, cases.C
+    published, *_ = ops.batch_norm(x, gamma, beta, reduction_axes=0, epsilon=0.3)
+    close(published, gamma * cases.standard(x, 0)[0] + beta)
+    proper, *_ = cases.CASES["batch_norm"].call(ops)
+    assert np.abs(published - proper).max() > 0.1
+    one, each = (ops.weight_norm(x, 2.0, reduction_axes=axes) for axes in ((0, 1, 2, 3), (0, 1, 2)))
+    close(np.linalg.norm(one), 2)
+    assert np.abs(one - each).max() > 0.1
+
+
 def a_bias_before_batch_norm_gets_no_gradient():
     """T8: the loss does not depend on a bias that BN removes; on one before LN it does."""
     bias = tf.constant(uneven(29, 5))
@@ -420,6 +432,7 @@ SINGLE = (
     invariances_hold,
     moments_as_parameters_give_the_identity,
     the_family_is_one,
+    the_published_variants_are_others,
     a_bias_before_batch_norm_gets_no_gradient,
     the_first_step_of_weight_norm_is_gradient_descent,
     half_precision_is_computed_in_single,
