@@ -45,8 +45,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     `momentum` weights the OLD value; the moving variance is the population variance.
     `trainable=False` means inference. `synchronized=True` takes the statistics over all replicas
-    of a `tf.distribute` strategy, exact for summed losses (see `replicas.py`). Masked elements do not count; a minibatch in which none counts
-    moves the statistics towards 0, as in Keras.
+    of a `tf.distribute` strategy, exact for summed losses (see `replicas.py`). Masked elements do
+    not count; a minibatch in which none counts moves the statistics towards 0, as in Keras.
     """
 
     def call(self, inputs, training=None, mask=None):
