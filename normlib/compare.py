@@ -17,9 +17,9 @@ from normlib import gradients, layers, ops
 SUITES = Path(__file__).parents[1] / "tests" / "test_keras_suites.py"
 LIBRARIES = {"ours": layers, "Keras": keras.layers}
 MODES = {
-    "eager": lambda f: f,
-    "tf.function": tf.function,
-    "XLA": lambda f: tf.function(f, jit_compile=True),
+    "eager": lambda f, _: f,
+    "tf.function": lambda f, x: tf.function(f).get_concrete_function(x),
+    "XLA": lambda f, x: tf.function(f, jit_compile=True).get_concrete_function(x),
 }
 
 
@@ -145,7 +145,8 @@ def euler_error(network: Callable, weight: np.ndarray, mode: str = "eager") -> f
             along = tf.reduce_sum(gradient * tf.stop_gradient(w))
         return gradient, outer.gradient(along, w)
 
-    gradient, product = MODES[mode](twice)(tf.constant(weight))
+    weight = tf.constant(weight)
+    gradient, product = MODES[mode](twice, weight)(weight)
     return float(tf.norm(product + gradient) / tf.norm(gradient))
 
 

@@ -162,13 +162,11 @@ def merge(executed: dict[str, NotebookNode]) -> NotebookNode:
     for name, notebook in executed.items():
         first, *rest = copy.deepcopy(notebook.cells)
         first.source = re.sub(r"^# .*", rf"\g<0> {{#nb-{name}}}", first.source)
+        for number, cell in enumerate((first, *rest)):
+            cell.id = f"nb-{name[:2]}-{number}"
         cells += [first, *rest]
-    report = nbformat.v4.new_notebook(
-        cells=cells, metadata={"title": TITLE, "notebooks": list(executed)}
-    )
-    for number, cell in enumerate(report.cells):
-        cell.id = f"cell-{number}"
-    return report
+    metadata = {"title": TITLE, "notebooks": list(executed)}
+    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
 
 if __name__ == "__main__":
