@@ -226,9 +226,9 @@ def test_findings_replace_what_stood_there(tmp_path):
 
 def test_published_report_is_offline_and_complete():
     page, ids = check_page((ROOT / "report" / "index.html").read_text())
-    for number in [*range(1, 7), *(f"a{i}" for i in range(1, 9))]:
+    for number in [*range(1, 7), *(f"a{i}" for i in range(1, 11))]:
         assert f"figure-{number}" in ids
     for number in (1, 2, 3):
         assert f"table-{number}" in ids
-    assert len(page.all("img")) == 14
+    assert len(page.all("img")) == 16
     assert (ROOT / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
