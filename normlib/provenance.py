@@ -24,7 +24,18 @@ def _code(file: Path) -> str:
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
             body[:] = [part for part in body if not _is_text(part)]
-    return ast.unparse(tree)  # the same text on every Python, as ast.dump is not
+    return _canonical(tree)
+
+
+def _canonical(node) -> str:
+    """The syntax tree as text, the same on every Python, as those of `ast` are not."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(_canonical, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+    inside = ", ".join(f"{name}={_canonical(value)}" for name, value in fields)
+    return f"{type(node).__name__}({inside})"
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -143,6 +143,20 @@ def test_sources_ignore_comments_and_docstrings_and_nothing_else(tmp_path):
     assert codes[0] == codes[1] != codes[2]
 
 
+def test_sources_are_read_the_same_by_every_python(tmp_path):
+    """ast.dump and ast.unparse differ between 3.11 and 3.13, so the archive would look changed."""
+    file = tmp_path / "code.py"
+    file.write_text("def f(x, *, y=None):\n    return f'{x!r} it\\'s', x[1:, 0]\n")
+    assert provenance._code(file) == (
+        "Module(body=[FunctionDef(name='f', args=arguments(args=[arg(arg='x')], "
+        "kwonlyargs=[arg(arg='y')], kw_defaults=[Constant()]), body=[Return(value=Tuple(elts=["
+        "JoinedStr(values=[FormattedValue(value=Name(id='x', ctx=Load()), conversion=114), "
+        "Constant(value=\" it's\")]), Subscript(value=Name(id='x', ctx=Load()), slice=Tuple(elts=["
+        "Slice(lower=Constant(value=1)), Constant(value=0)], ctx=Load()), ctx=Load())], "
+        "ctx=Load()))])])"
+    )
+
+
 def states():
     for done in (10, 20):
         yield progress.State("our BN, seed 0", done, 20, 1, 2, 0.5)
