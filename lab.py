@@ -206,7 +206,12 @@ def clock(seconds):
 
 def run(*command, **environment):
     """Run the command of .venv in the repository; return its exit code."""
-    return subprocess.call(list(command), **place(environment))
+    with subprocess.Popen(list(command), **place(environment)) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # Ctrl-C reached it too: it is tidying up
+            raise
 
 
 def start(command, environment, output):

@@ -188,8 +188,11 @@ def main() -> None:
         return
     os.environ["NORMLIB_PROFILE"] = "full"
     folder = archive.PUBLISHED if options.publish else archive.OWN
-    with cluster(options.scheduler) as executor:
-        records = run(EXPERIMENTS[options.name], folder=folder, executor=executor)
+    try:
+        with cluster(options.scheduler) as executor:
+            records = run(EXPERIMENTS[options.name], folder=folder, executor=executor)
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted; finished runs are kept, and the same command goes on from there.")
     print(f"{options.name}: {len(records)} records")
 
 

@@ -10,9 +10,11 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
+import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert.filters import strip_ansi
@@ -91,9 +93,18 @@ def execute(
         return notebook.stem, done
 
     *first, last = notebooks
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        executed = list(pool.map(one, first))
-    return dict([*executed, one(last)])
+    others, pool = _children(), ThreadPoolExecutor(os.cpu_count())
+    try:
+        return dict([*pool.map(one, first), one(last)])
+    finally:
+        for kernel in _children() - others:  # notebooks that still run after an error or Ctrl-C
+            with suppress(psutil.NoSuchProcess):
+                kernel.kill()
+        pool.shutdown(cancel_futures=True)
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
 
 
 def _execute(notebook: Path, folder: Path) -> NotebookNode:

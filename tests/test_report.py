@@ -3,13 +3,16 @@
 import base64
 import io
 import re
+import signal
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -196,6 +199,29 @@ def test_build_leaves_the_notebooks_and_publish_renews_them(folder, capsys):
     assert published.cells[1].execution_count == 1 and published.cells[1].outputs[0].text == "42\n"
     assert (folder / "report" / "report.pdf").exists()
     assert (folder / "report" / "tables" / "a.csv").read_text() == "1"
+
+
+def test_ctrl_c_ends_the_kernels_and_what_they_train(folder):
+    file = folder / "notebooks" / "00_a.ipynb"
+    notebook = nbformat.read(file, 4)
+    notebook.cells[1].source = "import subprocess\nsubprocess.run(['sleep', '600'])"
+    nbformat.write(notebook, file)
+    command = [sys.executable, "-m", "report.build", "--profile", "quick", "--root", str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        build_process = psutil.Process(process.pid)
+        deadline = time.monotonic() + 60
+        while not (found := [p for p in children(build_process) if p.name() == "sleep"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert "interrupted; what was executed is in" in process.stderr.read()
+    gone, alive = psutil.wait_procs(found, 10)
+    assert gone and not alive
+
+
+def children(process):
+    return process.children(recursive=True)
 
 
 def test_a_failing_cell_is_named_and_publishes_nothing(folder, capsys):
