@@ -122,6 +122,8 @@ def test_a_model_of_all_layers_fits_saves_and_loads_in_every_precision(policy, t
         model.save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras")
         np.testing.assert_array_equal(model(x), loaded(x))
+        assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
+        assert loaded.layers[1].momentum == 0.7 and loaded.layers[2].axis == [1, 2, 3]
     finally:
         keras.config.set_dtype_policy(with_policy)
 
@@ -203,21 +205,3 @@ def test_integers_are_taken_as_floating_point_numbers():
         np.testing.assert_array_equal(ours(x), ours(tf.cast(x, "float32")))
         if "Batch" in name:  # the others of Keras give integers back, truncated
             np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-5, atol=1e-6)
-
-
-def test_a_model_of_our_layers_survives_saving_without_custom_objects(tmp_path):
-    model = keras.Sequential(
-        [
-            keras.Input((6, 5, 2)),
-            layers.WeightNormalization(keras.layers.Conv2D(3, 3)),
-            layers.BatchNormalization(momentum=0.7, epsilon=0.02),
-            layers.LayerNormalization(axis=[1, 2, 3], epsilon=0.03),
-        ]
-    )
-    x = tf.constant(uneven(5, 9, 6, 5, 2), "float32")
-    model.compile("sgd", "mse")
-    model.fit(x, tf.zeros((9, 4, 3, 3)), verbose=0)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(model(x), loaded(x))
-    assert loaded.layers[1].momentum == 0.7 and loaded.layers[2].axis == [1, 2, 3]
