@@ -5,6 +5,8 @@ import os
 
 # Otherwise TensorFlow's start-up notices land in saved notebook outputs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Its convolutions are several times faster; on older processors TensorFlow does not turn it on.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def _import_quietly(name: str) -> None:

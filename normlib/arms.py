@@ -5,23 +5,55 @@ from dataclasses import dataclass, fields, replace
 
 VALID = {
     "norm": ("none", "batch", "layer", "weight", "own"),
-    "implementation": ("ours", "keras"),
+    "implementation": ("ours", "keras", "published", "folded"),
     "placement": ("conv", "hidden", "both"),
+    "relu": ("after", "before"),
     "init": ("normal", "he"),
+    "kernels": ("fast", "plain"),
+    "backward": ("right", "constant mean", "constant variance", "constant moments"),
+    "evaluation": ("running", "batch"),
+    "shuffle": ("full", "buffer", "sorted"),
+    "scored_on": ("test", "validation"),
     "profile": ("full", "quick"),
 }
+NORMS_OF = {  # which norms an implementation, other than ours, has
+    "keras": ("batch", "layer"),
+    "published": ("batch", "weight"),
+    "folded": ("batch",),
+}
 SHORT = {"batch": "BN", "layer": "LN", "weight": "WN"}
+OWNERS = {
+    "ours": "our", "keras": "TensorFlow's", "published": "the published", "folded": "folded",
+}  # fmt: skip
+SETTINGS = {  # what a label says of them, where they are changed
+    "init": "{} init", "std": "std {:g}", "learning_rate": "learning rate {:g}",
+    "batch_size": "batch {}", "ulps": "{} ulp moved", "relu": "ReLU {}", "blocks": "{} blocks",
+    "kernels": "{} kernels", "backward": "{} in the backward pass",
+    "evaluation": "{} statistics in scoring", "shuffle": "{} shuffle", "scored_on": "on {}",
+    "examples": "{} images",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Arm:
     """One configuration to compare; the defaults are the published report's.
 
-    `placement` says where BN or LN sits: after the convolution, after the hidden dense layer, or
-    both; weight norm always reparameterises all three kernels. `init` is N(0, 0.1**2) ("normal")
-    or N(0, 2 / fan_in) ("he"). `ulps` moves one weight by so many units in the last place.
-    `source` is the code of a norm of your own, see `own.py`. Raises ValueError for an unknown
-    name, listing the valid ones.
+    norm, implementation: what normalizes, and whose: "published" is the published script's (see
+        `variants.py`), "folded" the speed path (see `kernels.py`), and norm "own" a reader's, by
+        its `source` (see `own.py`)
+    placement, relu: where BN or LN sits, after the convolutions, the hidden layer, or both, and
+        whether ReLU comes after it or before; weight norm reparameterises all kernels
+    init, std: weights from N(0, std**2) ("normal") or N(0, 2 / fan_in) ("he")
+    blocks: convolutions, the further ones 3x3 after the pooling
+    kernels: the fast path or plain Keras layers, equal up to rounding
+    backward: BN's gradient, or one that is wrong: these statistics taken for constants
+    evaluation: BN scored with running statistics, or with those of test batches of 100
+    shuffle: all images, a buffer of 1000 as in the published script, or minibatches of one class
+    scored_on, examples: the test images, or a split of the training images, on which anything is
+        chosen; how many images to train on, 0 for all
+    ulps: units in the last place by which one weight is moved
+
+    Raises ValueError for an unknown name, listing the valid ones, and for what does not exist.
     """
 
     norm: str = "none"
@@ -35,6 +67,15 @@ class Arm:
     profile: str = "full"
     ulps: int = 0
     source: str = ""
+    relu: str = "after"
+    std: float = 0.1
+    blocks: int = 1
+    kernels: str = "fast"
+    backward: str = "right"
+    evaluation: str = "running"
+    shuffle: str = "full"
+    scored_on: str = "test"
+    examples: int = 0
 
     def __post_init__(self):
         for name, valid in VALID.items():
@@ -44,22 +85,36 @@ class Arm:
                 )
         if (self.norm == "own") != bool(self.source):
             raise ValueError("norm='own' and source go together; own.arm(function) sets both.")
-        if self.implementation == "keras" and self.norm not in ("batch", "layer"):
+        if self.norm not in NORMS_OF.get(self.implementation, (self.norm,)):
             raise ValueError(
-                f"Keras has no layer for norm={self.norm!r}; use implementation='ours'."
+                f"implementation={self.implementation!r} has no norm={self.norm!r}; it has "
+                f"{', '.join(NORMS_OF[self.implementation])}. Use implementation='ours'."
             )
+        if self.norm != "batch" and (self.backward, self.evaluation) != ("right", "running"):
+            raise ValueError("backward and evaluation are settings of norm='batch'.")
+        if self.backward != "right" and self.implementation != "ours":
+            raise ValueError("backward is a setting of implementation='ours'.")
 
     @property
     def label(self) -> str:
-        """The arm's name in figures and tables: what it changes, and where."""
+        """The arm's name in figures and tables: its norm, and every setting that it changes."""
+        return ", ".join([self._norm, *self._changes()])
+
+    @property
+    def _norm(self) -> str:
         if self.norm == "none":
             return "no normalization"
         where = "" if self.norm == "weight" or self.placement == "conv" else f" ({self.placement})"
         if self.norm == "own":
             return f"{self.source.split('def ')[1].split('(')[0]}{where}, yours"
-        owner = "our" if self.implementation == "ours" else "TensorFlow's"
-        moved = f", {self.ulps} ulp moved" if self.ulps else ""
-        return f"{owner} {SHORT[self.norm]}{where}{moved}"
+        return f"{OWNERS[self.implementation]} {SHORT[self.norm]}{where}"
+
+    def _changes(self) -> list[str]:
+        return [
+            SETTINGS[f.name].format(getattr(self, f.name))
+            for f in fields(self)
+            if f.name in SETTINGS and getattr(self, f.name) != f.default
+        ]
 
     @property
     def name(self) -> str:

@@ -78,9 +78,43 @@ def _balanced(labels: np.ndarray, per_class: int) -> np.ndarray:
     ]))  # fmt: skip
 
 
+def validation_split(images: Dataset) -> Dataset:
+    """Return the training images only: a twelfth of them, always the same, in the test's place."""
+    size = len(images.train_labels)
+    order = np.random.default_rng(0).permutation(size)
+    held, kept = np.sort(order[: size // 12]), np.sort(order[size // 12 :])
+    return Dataset(
+        images.train_images[kept], images.train_labels[kept],
+        images.train_images[held], images.train_labels[held],
+    )  # fmt: skip
+
+
 def batch_order(seed: int, epoch: int, size: int) -> np.ndarray:
     """Return the order of the `size` training images in one epoch: a permutation, (size,)."""
     return np.random.default_rng([seed, epoch]).permutation(size)
+
+
+def buffer_order(seed: int, epoch: int, size: int, buffer: int = 1000) -> np.ndarray:
+    """Return the order of `tf.data`'s `shuffle(buffer)`: the next image takes a random one's place.
+
+    So an image cannot come sooner than `buffer` places before its own, which is hardly shuffled.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    held, order = list(range(min(buffer, size))), []
+    for following in range(len(held), size):
+        place = rng.integers(buffer)
+        order.append(held[place])
+        held[place] = following
+    return np.array(order + [held[i] for i in rng.permutation(len(held))])
+
+
+def sorted_order(seed: int, epoch: int, labels: np.ndarray, batch: int) -> np.ndarray:
+    """Return an order whose minibatches are of one class, but where a class ends in between."""
+    order = batch_order(seed, epoch, len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    batches = np.split(order, range(batch, len(order), batch))
+    places = np.random.default_rng([seed, epoch, batch]).permutation(len(order) // batch)
+    return np.concatenate([batches[i] for i in places])
 
 
 def main() -> None:

@@ -6,9 +6,12 @@ differentiated again. In all of them `dy` is the loss's gradient at `y`, `x_hat`
 `x`, `inv_std` 1 / sqrt(variance + epsilon), and S stands for `reduction_axes`.
 """
 
+from functools import partial
+
 import tensorflow as tf
 
 from normlib import checks, ops
+from normlib.fusion import fused
 
 # The equations ---------------------------------------------------------------------------------
 
@@ -28,14 +31,25 @@ def batch_norm_backward(
     (`replicas.py`), else nothing. Source: Ioffe & Szegedy 2015, section 3; the mask adds `share`.
     """
     inv_std = tf.math.rsqrt(variance + epsilon)
-    centred = x - mean
-    sum_dy = tf.reduce_sum(dy, reduction_axes, keepdims=True)
-    sum_dy_x_hat = tf.reduce_sum(dy * centred, reduction_axes, keepdims=True) * inv_std
+    sum_dy = ops.in_turn(tf.reduce_sum, dy, reduction_axes)
+    sum_dy_x_hat = ops.in_turn(tf.reduce_sum, along(dy, x, mean, inv_std), reduction_axes)
     all_dy, all_dy_x_hat, dmean, dvariance = total(sum_dy, sum_dy_x_hat, dmean, dvariance)
     dvariance -= gamma * all_dy_x_hat * tf.square(inv_std) / 2
     dmean -= gamma * all_dy * inv_std
-    dx = gamma * inv_std * dy + share * (dmean + 2 * dvariance * centred)
+    dx = through_statistics(dy, x, mean, gamma * inv_std, share, dmean, dvariance)
     return dx, sum_like(sum_dy_x_hat, gamma), sum_like(sum_dy, beta)
+
+
+@fused
+def along(dy, x, mean, inv_std):
+    """Return dy * x_hat."""
+    return dy * ((x - mean) * inv_std)
+
+
+@fused
+def through_statistics(dy, x, mean, scale, share, dmean, dvariance):
+    """Return scale * dy + share * (dmean + 2 * (x - mean) * dvariance)."""
+    return scale * dy + share * (dmean + 2 * dvariance * (x - mean))
 
 
 def normalize_backward(dy, x, mean, variance, gamma, beta, *, epsilon):
@@ -54,7 +68,7 @@ def normalize_backward(dy, x, mean, variance, gamma, beta, *, epsilon):
     return dx, dmean, dvariance, sum_like(dy * x_hat, gamma), sum_like(dy, beta)
 
 
-def layer_norm_backward(dy, x, gamma, beta, *, reduction_axes, epsilon):
+def layer_norm_backward(dy, x, mean, variance, gamma, beta, *, reduction_axes, epsilon):
     """Return the gradients at `x`, `gamma` and `beta` of `ops.layer_norm`.
 
     dx_hat = gamma * dy
@@ -64,14 +78,22 @@ def layer_norm_backward(dy, x, gamma, beta, *, reduction_axes, epsilon):
     `gamma` varies inside S, so it stays inside the averages. Group and instance norm too.
     Source: the chain rule, as for batch norm, along the other axes.
     """
-    mean, variance = ops.moments(x, reduction_axes=reduction_axes)
     inv_std = tf.math.rsqrt(variance + epsilon)
+    dy_x_hat = along(dy, x, mean, inv_std)
+    along_mean = ops.average(product(gamma, dy), reduction_axes=reduction_axes)
+    along_x_hat = ops.average(product(gamma, dy_x_hat), reduction_axes=reduction_axes)
+    dx = across(dy, x, mean, inv_std, gamma, along_mean, along_x_hat)
+    return dx, sum_like(dy_x_hat, gamma), sum_like(dy, beta)
+
+
+product = fused(tf.multiply)
+
+
+@fused
+def across(dy, x, mean, inv_std, gamma, along_mean, along_x_hat):
+    """Return inv_std * (gamma * dy - along_mean - x_hat * along_x_hat)."""
     x_hat = (x - mean) * inv_std
-    dx_hat = gamma * dy
-    along_mean = ops.average(dx_hat, reduction_axes=reduction_axes)
-    along_x_hat = ops.average(dx_hat * x_hat, reduction_axes=reduction_axes)
-    dx = inv_std * (dx_hat - along_mean - x_hat * along_x_hat)
-    return dx, sum_like(dy * x_hat, gamma), sum_like(dy, beta)
+    return inv_std * (gamma * dy - along_mean - x_hat * along_x_hat)
 
 
 def rms_norm_backward(dy, x, gamma, *, reduction_axes, epsilon):
@@ -102,7 +124,7 @@ def mean_only_backward(dy, dmean, x, beta, *, reduction_axes):
     return dx, sum_like(dy, beta)
 
 
-def weight_norm_backward(dw, v, g, *, reduction_axes):
+def weight_norm_backward(dw, unit, norm, g, *, reduction_axes):
     """Return the gradients at `v` and `g` of `ops.weight_norm`.
 
     unit = v / norm(v);  along = sum_S(dw * unit)
@@ -111,10 +133,15 @@ def weight_norm_backward(dw, v, g, *, reduction_axes):
     dv is the part of dw across v, dg the part along it; both 0 where v is.
     Source: Salimans & Kingma 2016, equation 3.
     """
-    unit, norm = ops.direction(v, reduction_axes=reduction_axes)
-    along = tf.reduce_sum(dw * unit, reduction_axes, keepdims=True)
-    dv = tf.math.divide_no_nan(g, norm) * (dw - along * unit)
-    return dv, sum_like(along, g)
+    dg = tf.reduce_sum(dw * unit, reduction_axes, keepdims=True)
+    dv = rejected(dw, unit, tf.math.divide_no_nan(g, norm), dg)
+    return dv, sum_like(dg, g)
+
+
+@fused
+def rejected(dw, unit, scale, along):
+    """Return scale * (dw - along * unit)."""
+    return scale * (dw - along * unit)
 
 
 def sum_like(gradient, parameter):
@@ -164,8 +191,18 @@ def normalize(x, mean, variance, gamma, beta, *, epsilon: float):
 
 def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3):
     """`ops.layer_norm` with the gradient of `layer_norm_backward`."""
-    options = {"reduction_axes": checks.axes(x, reduction_axes), "epsilon": epsilon}
-    return _with_backward(ops.layer_norm, layer_norm_backward, x, gamma, beta, **options)
+    x = checks.floating(x)
+    reduction_axes = checks.axes(x, reduction_axes)
+
+    def forward(x, gamma, beta):
+        mean, variance = ops.moments(x, reduction_axes=reduction_axes)
+        saved = (x, mean, variance, gamma, beta)
+        y = ops.normalize(*saved, epsilon=epsilon)
+        options = {"reduction_axes": reduction_axes, "epsilon": epsilon}
+        return y, lambda dy: layer_norm_backward(dy, *saved, **options)
+
+    y = tf.custom_gradient(forward)(*ops.widen(x, gamma, beta))
+    return tf.cast(y, x.dtype)
 
 
 def group_norm(x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 1e-3):
@@ -197,7 +234,13 @@ def weight_norm(v, g, *, reduction_axes):
     """`ops.weight_norm` with the gradient of `weight_norm_backward`."""
     v = checks.floating(v, "v")
     options = {"reduction_axes": checks.axes(v, reduction_axes)}
-    return _with_backward(ops.weight_norm, weight_norm_backward, v, g, **options)
+
+    def forward(v, g):
+        unit, norm = ops.direction(v, **options)
+        backward = partial(weight_norm_backward, unit=unit, norm=norm, g=g, **options)
+        return ops.weight_norm(v, g, **options), backward
+
+    return tf.cast(tf.custom_gradient(forward)(*ops.widen(v, g)), v.dtype)
 
 
 def weight_standardization(v, *, reduction_axes, epsilon: float = 1e-5):

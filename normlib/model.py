@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from normlib import layers, own
+from normlib import kernels, layers, own, variants
 from normlib.arms import Arm
 
 EPSILON = 1e-5  # the published script's, as is the next
@@ -17,25 +17,41 @@ SEEDS_A_RUN = 10
 def build(arm: Arm, seed: int) -> keras.Sequential:
     """Return the arm's network, images (N, 28, 28, 1) to logits (N, 10), weights drawn from `seed`.
 
-    conv 5x5x30 SAME, [norm], ReLU, 2x2 max-pool, dense 100, [norm], ReLU, dense 10
+    conv 5x5x30 SAME, [norm], 2x2 max-pool, ReLU, dense 100, [norm], ReLU, dense 10
 
-    The same seed gives the same initial weights in every arm of one `init`.
+    Pooling before ReLU is the same function, cheaper; with `kernels="plain"` ReLU comes first. The
+    same seed gives the same initial weights in every arm of one `init`.
     Source: the published report, section 1.2.
     """
     model = keras.Sequential([
         keras.Input(INPUT_SHAPE),
-        _weights(arm, keras.layers.Conv2D(30, 5, padding="same", **_draw(arm, seed, 0))),
-        *_norm(arm, "conv"),
-        keras.layers.ReLU(),
-        keras.layers.MaxPooling2D(2),
+        *_first_block(arm, seed),
+        *(layer for block in range(1, arm.blocks) for layer in _further_block(arm, seed, block)),
         keras.layers.Flatten(),
         _weights(arm, keras.layers.Dense(100, **_draw(arm, seed, 1))),
-        *_norm(arm, "hidden"),
-        keras.layers.ReLU(),
+        *_norm_and_relu(arm, "hidden"),
         _weights(arm, keras.layers.Dense(CLASSES, **_draw(arm, seed, 2))),
     ])  # fmt: skip
     _move_one_weight(model.trainable_variables[0], arm.ulps)
     return model
+
+
+def _first_block(arm: Arm, seed: int) -> list[keras.layers.Layer]:
+    options = {"filters": 30, "kernel_size": 5, "padding": "same"} | _draw(arm, seed, 0)
+    if arm.implementation == "folded":
+        folded = kernels.ConvolutionBatchNorm(momentum=MOMENTUM, epsilon=EPSILON, **options)
+        return [folded, kernels.MaxPooling2D(), keras.layers.ReLU()]
+    fast = arm.kernels == "fast"
+    convolution = _weights(arm, (kernels if fast else keras.layers).Conv2D(**options))
+    pool = kernels.MaxPooling2D() if fast else keras.layers.MaxPooling2D(2)
+    if fast and arm.relu == "after":
+        return [convolution, *_norm(arm, "conv"), pool, keras.layers.ReLU()]
+    return [convolution, *_norm_and_relu(arm, "conv"), pool]
+
+
+def _further_block(arm: Arm, seed: int, block: int) -> list[keras.layers.Layer]:
+    options = {"filters": 30, "kernel_size": 3, "padding": "same"} | _draw(arm, seed, 2 + block)
+    return [_weights(arm, keras.layers.Conv2D(**options)), *_norm_and_relu(arm, "conv")]
 
 
 def _move_one_weight(kernel: keras.Variable, ulps: int) -> None:
@@ -49,12 +65,19 @@ def _draw(arm: Arm, seed: int, kernel: int) -> dict:
     if arm.init == "he":
         initializer = keras.initializers.VarianceScaling(2, "fan_in", "untruncated_normal", seed)
     else:
-        initializer = keras.initializers.RandomNormal(stddev=0.1, seed=seed)
+        initializer = keras.initializers.RandomNormal(stddev=arm.std, seed=seed)
     return {"kernel_initializer": initializer}
 
 
 def _weights(arm: Arm, layer: keras.layers.Layer) -> keras.layers.Layer:
-    return layers.WeightNormalization(layer) if arm.norm == "weight" else layer
+    if arm.norm != "weight":
+        return layer
+    return layers.WeightNormalization(layer, per_unit=arm.implementation != "published")
+
+
+def _norm_and_relu(arm: Arm, place: str) -> list[keras.layers.Layer]:
+    both = [*_norm(arm, place), keras.layers.ReLU()]
+    return both if arm.relu == "after" else both[::-1]
 
 
 def _norm(arm: Arm, place: str) -> list[keras.layers.Layer]:
@@ -62,9 +85,19 @@ def _norm(arm: Arm, place: str) -> list[keras.layers.Layer]:
         return []
     if arm.norm == "own":
         return [own.Normalization(arm.source)]
-    library = layers if arm.implementation == "ours" else keras.layers
     if arm.norm == "batch":
-        return [library.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON)]
+        return [_batch_norm(arm)]
     # After the convolution, each image as a whole: over height, width and channels.
     axes = [1, 2, 3] if place == "conv" else [1]
+    library = layers if arm.implementation == "ours" else keras.layers
     return [library.LayerNormalization(axis=axes, epsilon=EPSILON)]
+
+
+def _batch_norm(arm: Arm) -> keras.layers.Layer:
+    if arm.implementation == "published":
+        return variants.PublishedBatchNormalization(EPSILON)
+    options = {"momentum": MOMENTUM, "epsilon": EPSILON}
+    if arm.backward != "right":
+        return variants.BrokenBatchNormalization(arm.backward, **options)
+    library = layers if arm.implementation == "ours" else keras.layers
+    return library.BatchNormalization(**options)

@@ -9,6 +9,7 @@ floating-point, axes that `x` lacks, and parameters that do not broadcast; see `
 import tensorflow as tf
 
 from normlib import checks
+from normlib.fusion import fused
 
 
 def widen(x, *others) -> list[tf.Tensor]:
@@ -31,11 +32,26 @@ def average(x, *, reduction_axes, weights=None) -> tf.Tensor:
     weights: 1 or 0 as a mask says, or None for 1 everywhere. With all weights 0 it is 0.
     """
     if weights is None:
-        return tf.reduce_mean(x, reduction_axes, keepdims=True)
+        return in_turn(tf.reduce_mean, x, reduction_axes)
     weights = tf.broadcast_to(weights, tf.shape(x))
     weighted = tf.where(weights > 0, weights * x, 0)  # whatever x holds where it is masked
     total, count = (tf.reduce_sum(t, reduction_axes, keepdims=True) for t in (weighted, weights))
     return tf.math.divide_no_nan(total, count)
+
+
+def in_turn(reduce, x, reduction_axes) -> tf.Tensor:
+    """Return `x` reduced over axes, which keep length 1; of channels, the last position last.
+
+    TensorFlow adds rows of many channels quickly, and rows of few slowly.
+    """
+    axes = checks.axes(x, reduction_axes)
+    if axes[1:] and axes[-1] < len(x.shape) - 1:
+        x, axes = reduce(x, axes[:-1], keepdims=True), axes[-1:]
+    return reduce(x, axes, keepdims=True)
+
+
+deviation = fused(tf.subtract)
+squared_deviation = fused(tf.math.squared_difference)
 
 
 def moments(x, *, reduction_axes, weights=None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -47,8 +63,8 @@ def moments(x, *, reduction_axes, weights=None) -> tuple[tf.Tensor, tf.Tensor]:
     cancels at large means: a constant has variance 0. Source: Chan, Golub & LeVeque 1983.
     """
     mean = average(x, reduction_axes=reduction_axes, weights=weights)
-    mean += average(x - mean, reduction_axes=reduction_axes, weights=weights)
-    squares = tf.math.squared_difference(x, mean)
+    mean += average(deviation(x, mean), reduction_axes=reduction_axes, weights=weights)
+    squares = squared_deviation(x, mean)
     variance = average(squares, reduction_axes=reduction_axes, weights=weights)
     return mean, variance
 
@@ -65,9 +81,14 @@ def normalize(x, mean, variance, gamma, beta, *, epsilon: float) -> tf.Tensor:
     for name, parameter in parameters.items():
         checks.broadcasts(parameter, x, name)
     wide, mean, variance, gamma, beta = widen(x, mean, variance, gamma, beta)
-    inv_std = tf.math.rsqrt(variance + epsilon)
-    y = gamma * inv_std * (wide - mean) + beta
+    y = scale_and_shift(wide, mean, tf.math.rsqrt(variance + epsilon), gamma, beta)
     return tf.cast(y, x.dtype)
+
+
+@fused
+def scale_and_shift(x, mean, inv_std, gamma, beta) -> tf.Tensor:
+    """Return gamma * inv_std * (x - mean) + beta."""
+    return gamma * inv_std * (x - mean) + beta
 
 
 def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights=None):

@@ -13,7 +13,10 @@ from pathlib import Path
 def sources() -> str:
     """A hash of the code that decides the numbers of a run: comments and docstrings aside."""
     folder = Path(__file__).parent
-    names = ("ops", "gradients", "replicas", "layers", "weights", "model", "train")
+    names = (
+        "fusion", "ops", "gradients", "replicas", "kernels", "layers", "weights", "variants",
+        "model", "train",
+    )  # fmt: skip
     code = "\n".join(_code(folder / f"{name}.py") for name in names)
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 

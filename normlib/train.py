@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ from normlib.provenance import environment, sources
 
 PROTOCOL = 1  # raise it whenever the numbers of a run may change
 STEPS_A_CALL = 10  # training steps per call into the graph: how often progress and loss are seen
-TEST_BATCH = 1000
+SCORED_AT_ONCE = 1000
 CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 Progress = Callable[[int, int, int, float], None]
@@ -28,17 +28,17 @@ def run(arm: Arm, seed: int, progress: Progress = lambda *_: None) -> Record:
     of the epoch so far. A loss that is not finite ends the run, recorded as `diverged`.
     """
     begin = time.perf_counter()
-    images = data.load(arm.profile)
-    trainer = Trainer(arm, seed)
+    images = select(data.load(arm.profile), arm)
+    trainer = Trainer(arm, seed, images)
     curves: dict[str, list[float]] = {name: [] for name in CURVES}
     losses, diverged, predictions = [], None, np.zeros(0, np.uint8)
     for epoch in range(1, arm.epochs + 1):
-        epoch_losses, accuracy = trainer.train(images, epoch, progress)
+        epoch_losses, accuracy = trainer.train(epoch, progress)
         losses += epoch_losses
         diverged = first_not_finite(losses)
         if diverged is not None:
             break
-        test_loss, predictions = trainer.score(images)
+        test_loss, predictions = trainer.score()
         test_accuracy = np.mean(predictions == images.test_labels)
         values = (np.mean(epoch_losses), accuracy, test_loss, test_accuracy)
         for name, value in zip(CURVES, values, strict=True):
@@ -51,24 +51,35 @@ def run(arm: Arm, seed: int, progress: Progress = lambda *_: None) -> Record:
     )  # fmt: skip
 
 
+def select(images: data.Dataset, arm: Arm) -> data.Dataset:
+    """The images that the arm is trained and scored on."""
+    if arm.scored_on == "validation":
+        images = data.validation_split(images)
+    if not arm.examples:
+        return images
+    chosen = data.batch_order(0, 0, len(images.train_labels))[: arm.examples]
+    train_images, train_labels = images.train_images[chosen], images.train_labels[chosen]
+    return images._replace(train_images=train_images, train_labels=train_labels)
+
+
 class Trainer:
     """A network, its momentum accumulators, and the compiled steps that train and score it."""
 
-    def __init__(self, arm: Arm, seed: int):
+    def __init__(self, arm: Arm, seed: int, images: data.Dataset):
         self.arm, self.seed = arm, seed
+        self.images = data.Dataset(*map(tf.constant, images))  # gathered from, step by step
+        self.labels = images.train_labels
         self.model = model.build(arm, seed)
         self.variables = [variable.value for variable in self.model.trainable_variables]
         self.accumulators = [tf.Variable(tf.zeros_like(v)) for v in self.variables]
 
-    def train(self, images: data.Dataset, epoch: int, progress: Progress) -> tuple[list, float]:
+    def train(self, epoch: int, progress: Progress) -> tuple[list, float]:
         """Train one epoch; return the loss of every step and the mean accuracy of all of them."""
         losses, hits = [], 0
-        order = data.batch_order(self.seed, epoch, len(images.train_labels))
-        steps = len(order) // self.arm.batch_size
-        for batches in self._calls(order[: steps * self.arm.batch_size]):
-            new_losses, new_hits = self._train_steps(
-                tf.constant(images.train_images[batches]), tf.constant(images.train_labels[batches])
-            )
+        steps = len(self.labels) // self.arm.batch_size
+        batches = self._order(epoch)[: steps * self.arm.batch_size].reshape(steps, -1)
+        for first in range(0, steps, STEPS_A_CALL):
+            new_losses, new_hits = self.steps(tf.constant(batches[first : first + STEPS_A_CALL]))
             losses += [float(str(loss)) for loss in new_losses.numpy()]  # shortest exact float32
             hits += int(new_hits)
             seen = len(losses) * self.arm.batch_size
@@ -78,22 +89,28 @@ class Trainer:
                 break
         return losses, hits / seen
 
-    def _calls(self, order: np.ndarray) -> Iterator[np.ndarray]:
-        batches = order.reshape(-1, self.arm.batch_size)
-        return (batches[i : i + STEPS_A_CALL] for i in range(0, len(batches), STEPS_A_CALL))
+    def _order(self, epoch: int) -> np.ndarray:
+        size = len(self.labels)
+        if self.arm.shuffle == "buffer":
+            return data.buffer_order(self.seed, epoch, size)
+        if self.arm.shuffle == "sorted":
+            return data.sorted_order(self.seed, epoch, self.labels, self.arm.batch_size)
+        return data.batch_order(self.seed, epoch, size)
 
     @tf.function(reduce_retracing=True)
-    def _train_steps(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Images (S, N, H, W, 1), labels (S, N) of S steps -> losses (S,), correct predictions."""
-        steps, hits = tf.shape(labels)[0], 0
+    def steps(self, batches: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Train a step on each minibatch, (S, N) of places -> losses (S,), correct predictions."""
+        steps, hits = tf.shape(batches)[0], 0
         losses = tf.TensorArray(tf.float32, steps)
         for step in tf.range(steps):
-            loss, correct = self._train_step(images[step], labels[step])
+            batch = tf.ensure_shape(batches[step], [self.arm.batch_size])
+            images = tf.gather(self.images.train_images, batch)
+            loss, correct = self._step(images, tf.gather(self.images.train_labels, batch))
             losses = losses.write(step, loss)
             hits += correct
         return losses.stack(), hits
 
-    def _train_step(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _step(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             logits = self.model(images, training=True)
             loss = tf.reduce_mean(cross_entropy(labels, logits))
@@ -101,20 +118,27 @@ class Trainer:
         for variable, accumulator, gradient in zip(
             self.variables, self.accumulators, gradients, strict=True
         ):
-            accumulator.assign(self.arm.momentum * accumulator + gradient)
-            variable.assign_sub(self.arm.learning_rate * accumulator)
+            # accumulator = momentum * accumulator + gradient;  variable -= rate * accumulator
+            tf.raw_ops.ResourceApplyMomentum(
+                var=variable.handle, accum=accumulator.handle, lr=self.arm.learning_rate,
+                grad=gradient, momentum=self.arm.momentum,
+            )  # fmt: skip
         return loss, tf.reduce_sum(tf.cast(predict(logits) == labels, tf.int32))
 
-    def score(self, images: data.Dataset) -> tuple[float, np.ndarray]:
+    def score(self) -> tuple[float, np.ndarray]:
         """Return the mean loss on the test images and the predicted class of each."""
-        parts = [slice(i, i + TEST_BATCH) for i in range(0, len(images.test_labels), TEST_BATCH)]
-        scores = [self._score(images.test_images[p], images.test_labels[p]) for p in parts]
+        of_batch = self.arm.evaluation == "batch"
+        size = Arm.batch_size if of_batch else SCORED_AT_ONCE
+        firsts = range(0, len(self.images.test_labels), size)
+        scores = [self._score(tf.range(i, min(i + size, firsts.stop)), of_batch) for i in firsts]
         losses, predictions = (np.concatenate(column) for column in zip(*scores, strict=True))
         return float(losses.mean()), predictions.astype(np.uint8)
 
-    @tf.function
-    def _score(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = self.model(images, training=False)
+    @tf.function(reduce_retracing=True)
+    def _score(self, places: tf.Tensor, of_batch: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        images = tf.gather(self.images.test_images, places)
+        labels = tf.gather(self.images.test_labels, places)
+        logits = self.model(images, training=of_batch)  # writes moving statistics; unread then
         return cross_entropy(labels, logits), predict(logits)
 
 

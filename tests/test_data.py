@@ -518,3 +518,19 @@ def test_two_epochs_have_different_batches_not_reordered_ones():
     first, second = (data.batch_order(0, e, 1000).reshape(10, 100) for e in (0, 1))
     shared = [len(set(a) & set(b)) for a in first for b in second]
     assert max(shared) < 30  # 10 are expected by chance
+
+
+def test_a_shuffle_buffer_holds_images_back_no_further_than_its_size():
+    order = data.buffer_order(3, 1, 5000, buffer=1000)
+    assert sorted(order) == list(range(5000))
+    assert np.all(order - np.arange(5000) < 1000) and np.ptp(order - np.arange(5000)) > 2000
+    assert np.array_equal(order, data.buffer_order(3, 1, 5000, buffer=1000))
+    assert sorted(data.buffer_order(3, 1, 60, buffer=1000)) == list(range(60))
+
+
+def test_sorted_minibatches_are_of_one_class():
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 60))
+    order = data.sorted_order(1, 1, labels, batch=20)
+    classes = labels[order].reshape(-1, 20)
+    assert sorted(order) == list(range(600)) and np.all(classes == classes[:, :1])
+    assert np.any(np.diff(classes[:, 0]) < 0)  # and come in a random order

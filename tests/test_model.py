@@ -21,6 +21,12 @@ def kernels(network):
         ("implementation", "torch"),
         ("placement", "input"),
         ("init", "zeros"),
+        ("kernels", "slow"),
+        ("backward", "wrong"),
+        ("evaluation", "moving"),
+        ("shuffle", "none"),
+        ("scored_on", "train"),
+        ("relu", "never"),
         ("profile", "fast"),
     ],
 )
@@ -30,10 +36,33 @@ def test_unknown_name_is_an_error_that_lists_the_valid_ones(field, value):
     assert value in str(error.value)
 
 
-@pytest.mark.parametrize("norm", ["none", "weight"])
-def test_keras_has_no_weight_norm(norm):
-    with pytest.raises(ValueError, match="use implementation='ours'"):
-        Arm(norm=norm, implementation="keras")
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"norm": "none", "implementation": "keras"}, "batch, layer. Use implementation='ours'"),
+        ({"norm": "weight", "implementation": "keras"}, "has no norm='weight'"),
+        ({"norm": "layer", "implementation": "folded"}, "it has batch"),
+        ({"norm": "layer", "evaluation": "batch"}, "settings of norm='batch'"),
+        ({"norm": "none", "backward": "constant mean"}, "settings of norm='batch'"),
+        (
+            {"norm": "batch", "implementation": "keras", "backward": "constant mean"},
+            "a setting of implementation='ours'",
+        ),
+    ],
+)
+def test_what_does_not_exist_is_an_error(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Arm(**settings)
+
+
+def test_every_setting_that_changes_numbers_changes_the_label():
+    """Two arms with one label would be one line in a figure."""
+    changed = {"placement": "hidden", "init": "he", "learning_rate": 0.1, "batch_size": 10,
+               "ulps": 1, "relu": "before", "std": 1.0, "blocks": 4, "kernels": "plain",
+               "backward": "constant mean", "evaluation": "batch", "shuffle": "buffer",
+               "scored_on": "validation", "examples": 1000}  # fmt: skip
+    labels = {Arm("batch", **{name: value}).label for name, value in changed.items()}
+    assert len(labels | {Arm("batch").label}) == len(changed) + 1
 
 
 def test_every_arm_has_its_own_name_and_label():
@@ -76,7 +105,9 @@ def test_norms_sit_where_the_placement_says(norm, implementation, placement, aft
     names = [type(layer).__name__ for layer in network.layers]
     places = [i for i, layer in enumerate(network.layers) if type(layer) is kind]
     assert [names[i - 1] for i in places] == after
-    assert [names[i + 1] for i in places] == ["ReLU"] * len(after)
+    following = {"conv": ["MaxPooling2D"], "hidden": ["ReLU"]}
+    following["both"] = following["conv"] + following["hidden"]
+    assert [names[i + 1] for i in places] == following[placement]
     assert all(network.layers[i].epsilon == 1e-5 for i in places)
 
 
@@ -93,3 +124,21 @@ def test_batch_norm_uses_the_labs_momentum():
 def test_weight_norm_wraps_all_three_kernels():
     kinds = [type(layer).__name__ for layer in model.build(arms.OUR_WN, 0).layers]
     assert kinds.count("WeightNormalization") == 3
+
+
+def test_relu_before_the_norm():
+    names = [type(layer).__name__ for layer in model.build(Arm("batch", relu="before"), 0).layers]
+    assert names[:4] == ["Conv2D", "ReLU", "BatchNormalization", "MaxPooling2D"]
+
+
+def test_further_blocks_have_a_norm_and_weights_of_their_own():
+    network = model.build(Arm("layer", blocks=3), 0)
+    assert sum(type(layer).__name__ == "LayerNormalization" for layer in network.layers) == 3
+    _, second, third, *_ = (k for k in kernels(network) if k.ndim == 4)
+    assert second.shape == third.shape and not np.array_equal(second, third)
+
+
+def test_the_published_weight_norm_has_one_g_a_kernel():
+    network = model.build(Arm("weight", "published"), 0)
+    shapes = [v.shape for v in network.trainable_variables if v.path.endswith("/g")]
+    assert shapes == [()] * 3

@@ -66,12 +66,10 @@ def test_first_not_finite():
 def test_two_steps_are_those_of_sgd_with_momentum():
     """Against Keras's optimizer, on the same minibatches, from the same weights."""
     arm, images = Arm(profile="quick", batch_size=50), data.load("quick")
-    trainer, reference = train.Trainer(arm, 0), model.build(arm, 0)
+    trainer, reference = train.Trainer(arm, 0, images), model.build(arm, 0)
     optimizer = keras.optimizers.SGD(arm.learning_rate, momentum=arm.momentum)
     batches = data.batch_order(0, 1, 2000)[:150].reshape(3, 50)
-    trainer._train_steps(
-        tf.constant(images.train_images[batches]), tf.constant(images.train_labels[batches])
-    )
+    trainer.steps(tf.constant(batches))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     for batch in batches:
         with tf.GradientTape() as tape:
@@ -85,9 +83,10 @@ def test_two_steps_are_those_of_sgd_with_momentum():
 
 
 def test_scoring_uses_the_moving_statistics_and_changes_no_state(tiny_arm):
-    trainer, images = train.Trainer(tiny_arm, 0), data.load("quick")
+    images = data.load("quick")
+    trainer = train.Trainer(tiny_arm, 0, images)
     before = trainer.model.get_weights()
-    _, predictions = trainer.score(images)
+    _, predictions = trainer.score()
     for old, new in zip(before, trainer.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     alone = trainer.model(images.test_images[:1], training=False)
@@ -98,3 +97,50 @@ def test_scoring_uses_the_moving_statistics_and_changes_no_state(tiny_arm):
 def test_every_epoch_has_its_own_batches(seed):
     first, second = (data.batch_order(seed, epoch, 2000) for epoch in (1, 2))
     assert set(first[:100]) != set(second[:100]) and sorted(first) == sorted(second)
+
+
+def test_the_fast_and_the_plain_path_train_alike():
+    """From one seed; float32 rounding differs, and ten epochs of it would drift apart."""
+    for norm in ("none", "batch", "layer", "weight"):
+        arm = Arm(norm, epochs=2, profile="quick")
+        fast, plain = (
+            train.run(dataclasses.replace(arm, kernels=path), seed=1) for path in ("fast", "plain")
+        )
+        np.testing.assert_allclose(fast.loss_every_10, plain.loss_every_10, rtol=2e-3)
+        np.testing.assert_allclose(fast.test_loss, plain.test_loss, rtol=5e-3)
+
+
+def test_folded_batch_norm_trains_as_batch_norm():
+    arm = Arm("batch", epochs=1, profile="quick")
+    plain, folded = (
+        train.run(arm, 1),
+        train.run(dataclasses.replace(arm, implementation="folded"), 1),
+    )
+    np.testing.assert_allclose(folded.loss_every_10, plain.loss_every_10, rtol=2e-3)
+    np.testing.assert_allclose(folded.test_loss, plain.test_loss, rtol=5e-3)
+
+
+def test_scoring_with_batch_statistics_scores_a_hundred_images_together():
+    arm = Arm("batch", evaluation="batch", batch_size=50, profile="quick")
+    trainer = train.Trainer(arm, 0, data.load("quick"))
+    loss, predictions = trainer.score()
+    logits = trainer.model(trainer.images.test_images[100:200], training=True)
+    np.testing.assert_array_equal(predictions[100:200], np.argmax(logits, 1))
+    running = train.Trainer(dataclasses.replace(arm, evaluation="running"), 0, data.load("quick"))
+    assert abs(loss - running.score()[0]) > 0.01
+
+
+def test_a_run_is_chosen_on_images_that_it_was_not_trained_on():
+    images = data.load("quick")
+    split = train.select(images, Arm(scored_on="validation", profile="quick"))
+    assert len(split.test_labels) == 2000 // 12 and len(split.train_labels) == 2000 - 2000 // 12
+    together = np.concatenate([split.train_images, split.test_images]).sum((1, 2, 3))
+    np.testing.assert_array_equal(np.sort(together), np.sort(images.train_images.sum((1, 2, 3))))
+
+
+def test_fewer_examples_are_the_same_ones_for_every_arm():
+    images = data.load("quick")
+    some = train.select(images, Arm(examples=150, profile="quick"))
+    others = train.select(images, Arm("batch", examples=150, profile="quick"))
+    assert len(some.train_labels) == 150 and len(some.test_labels) == 1000
+    np.testing.assert_array_equal(some.train_images, others.train_images)
