@@ -68,7 +68,7 @@ def test_a_ratio_is_taken_within_each_round(fake, held):
 def test_side_by_side_the_slower_process_counts_and_both_train(fake, held, folder):
     (result,) = held(fake("a"), processes=2).values()
     assert (folder / "log").read_text() == "aa" * (ROUNDS + 1)
-    assert result.milliseconds == [100] * ROUNDS
+    assert result.milliseconds == [200] * ROUNDS
 
 
 @pytest.mark.parametrize("block", [0, 2])
