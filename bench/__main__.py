@@ -22,6 +22,7 @@ SCALED = ("none", "batch", "layer")
 MODULES = ("normlib", "normlib.layers", "normlib.worker", "normlib.sweep")
 IMPORTS = 5
 MEMORY_BLOCKS, SCALING_BLOCKS, IMPORT_BLOCKS = 50, 80, 8  # that take about as long
+BUSY = 0.5  # processes that want a core: threads that wait for one another suffer most
 OWN, PUBLISHED = normlib.archive.ROOT / "build" / "tables", normlib.archive.ROOT / "tables"
 
 
@@ -45,6 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
 def measure() -> dict[str, list[dict]]:
     """Every table by its name."""
     load, begin, torch = os.getloadavg()[0], time.monotonic(), torch_venv.torch()
+    if load > BUSY:
+        print(
+            f"This machine is busy (load {load:.1f}): the ratios will not be those of a quiet one."
+        )
     steps, sweeps = contenders.step_groups(torch), contenders.sweep_groups(torch)
     progress = Progress(_blocks(steps, sweeps))
     peaks, imports, scaling = _memory(progress), _imports(progress), _scaling(progress)

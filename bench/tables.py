@@ -34,7 +34,7 @@ def _times(result: Result, reference: Result, unit: str) -> dict:
     if result.missing:
         return {"note": why}
     return {
-        f"ms per {unit}, median": round(result.median, 2),
+        f"median ms per {unit}": round(result.median, 2),
         "lowest": round(times.min(), 2),
         "highest": round(times.max(), 2),
         f"{unit}s per second": round(1000 / result.median, 1),
@@ -46,13 +46,15 @@ def _times(result: Result, reference: Result, unit: str) -> dict:
 
 
 def _losses(result: Result, reference: Result) -> dict:
+    """Mean losses of both, over the steps that both trained from the same start."""
     if reference.missing:
         return {}
     steps = len(result.losses[0])
+    blocks = {"first": 0} | ({"last": -1} if steps == len(reference.losses[0]) else {})
     row = {}
-    for name, block in (("first", 0), ("last", -1)):
-        own, ours = (np.mean(r.losses[block][:steps]) for r in (result, reference))
-        row |= {f"loss, {name} block": round(own, 4), f"ours, {name} block": round(ours, 4)}
+    for name, block in blocks.items():
+        own, ours = (round(np.mean(r.losses[block][:steps]), 4) for r in (result, reference))
+        row |= {f"loss, {name} block": own, f"loss of ours, {name} block": ours}
     return row
 
 

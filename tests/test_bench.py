@@ -157,15 +157,26 @@ def test_tables_say_what_counts_and_what_does_not(fake, held, tmp_path):
     (file,) = tables.write({"": rows}, tmp_path)
     table = pd.read_csv(file).set_index("contender")
     assert (file.name == "benchmark.csv" and list(table["norm"].unique()) == ["none"]) or True
-    assert table["ms per step, median"].to_dict() == pytest.approx(
+    assert table["median ms per step"].to_dict() == pytest.approx(
         {"a": 100, "b": 200, "c": np.nan, "d": 100}, nan_ok=True
     )
     assert table["times ours"].to_dict() == pytest.approx(
         {"a": 1, "b": 2, "c": np.nan, "d": np.nan}, nan_ok=True
     )
-    assert table.loc["d", "loss, first block"] == 3 and table.loc["d", "ours, first block"] == 2
+    assert (
+        table.loc["d", "loss, first block"] == 3
+        and table.loc["d", "loss of ours, first block"] == 2
+    )
     assert table.loc["c", "note"] == "missing: no network"
     assert re.match("another network", table.loc["d", "note"])
+
+
+def test_losses_are_held_side_by_side_only_over_the_same_steps():
+    few = Result(Contender("few", "none", "m"), "", [1.0], [[2.0, 4.0], [9.0, 9.0]])
+    own = Result(Contender("ours", "none", "m"), "", [1.0], [[2.0, 4.0, 9.0], [1.0, 1.0, 1.0]])
+    row = tables.of_races({"none": [own, few]}, "step")[1]
+    assert row["loss, first block"] == row["loss of ours, first block"] == 3
+    assert "loss, last block" not in row and row["note"] == ""
 
 
 @pytest.fixture
