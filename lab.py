@@ -6,6 +6,7 @@
   test     run the linter, the tests, and the notebooks in the quick profile
   open     open the notebooks in JupyterLab
   sweep    train the runs of an experiment that are not in the archive yet
+  bench    measure the training step against Keras's and PyTorch's, the latter in .venv-bench
 
 examples:
   python3 lab.py report                    the whole report, on all of Fashion-MNIST
@@ -86,7 +87,7 @@ def parse(arguments):
         help="for maintainers: also renew the committed notebooks and report",
     )
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command in ("setup", "report"):
+    if rest and options.command in ("setup", "report", "bench"):
         parser.error("{} does not know {}".format(options.command, " ".join(rest)))
     return options, rest
 
@@ -277,12 +278,17 @@ def command_sweep(options, rest):
     )
 
 
+def command_bench(options, rest):
+    return run(str(PYTHON), "-m", "bench", *(["--publish"] if options.publish else []))
+
+
 COMMANDS = {
     "setup": command_setup,
     "report": command_report,
     "test": command_test,
     "open": command_open,
     "sweep": command_sweep,
+    "bench": command_bench,
 }
 
 

@@ -23,7 +23,7 @@ from traitlets.config import Config
 
 from report.exporters import HTMLReport, PDFReport
 from report.progress import Progress, clock
-from report.publish import COPIED, publish
+from report.publish import COPIED, clear, publish
 
 ROOT = Path(__file__).parents[1]
 TITLE = "What normalization really does: a lab report on Batch, Layer and Weight Normalization"
@@ -68,8 +68,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _clean(build: Path) -> None:
-    """Keep the reader's own runs; what the notebooks write is written anew."""
-    for name in (*COPIED, "notebooks", "live"):
+    """Keep the reader's own runs and benchmark; what notebooks write is written anew."""
+    for name in COPIED:
+        clear(build / name)
+    for name in ("notebooks", "live"):
         shutil.rmtree(build / name, ignore_errors=True)
     (build / "notebooks").mkdir(parents=True)
 

@@ -3,6 +3,7 @@
 import csv
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -10,6 +11,7 @@ from nbformat import NotebookNode
 
 COPIED = ("figures", "tables")
 FINDINGS = "table-a7.csv"
+BENCHMARK = "benchmark*"  # tables that `lab.py bench` writes, and no notebook
 
 
 def publish(executed: dict[str, NotebookNode], root: Path) -> None:
@@ -20,9 +22,19 @@ def publish(executed: dict[str, NotebookNode], root: Path) -> None:
     for name in ("index.html", "report.pdf"):
         shutil.copy(build / name, root / "report" / name)
     for name in COPIED:
-        shutil.rmtree(root / "report" / name, ignore_errors=True)
-        shutil.copytree(build / name, root / "report" / name)
+        clear(root / "report" / name)
+        own = shutil.ignore_patterns(BENCHMARK)
+        shutil.copytree(build / name, root / "report" / name, ignore=own, dirs_exist_ok=True)
     write_findings(root / "README.md", root / "report" / "tables" / FINDINGS)
+
+
+def clear(folder: Path) -> None:
+    """Remove the files that the notebooks wrote there, and the folder if that is all."""
+    for file in folder.glob("*"):
+        if not file.match(BENCHMARK):
+            file.unlink()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def write_findings(readme: Path, table: Path) -> None:

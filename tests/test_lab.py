@@ -217,6 +217,12 @@ def test_sweep_passes_everything_on(ran):
     assert ran[0][0] == "-m normlib.sweep pilot --publish"
 
 
+def test_bench_measures_and_publishes(ran):
+    lab.main(["bench"])
+    lab.main(["bench", "--publish"])
+    assert [call for call, _ in ran] == ["-m bench", "-m bench --publish"]
+
+
 def test_help_names_every_command():
     done = subprocess.run(
         [sys.executable, str(ROOT / "lab.py"), "--help"], capture_output=True, text=True

@@ -194,11 +194,16 @@ def test_build_leaves_the_notebooks_and_publish_renews_them(folder, capsys):
     assert contents(folder) == before and not (folder / "report" / "index.html").exists()
     assert "42" in (folder / "report" / "build" / "index.html").read_text()
     assert "report.pdf" in capsys.readouterr().out
+    tables = folder / "report" / "tables"
+    tables.mkdir()
+    for name in ("benchmark.csv", "table-9.csv"):
+        (tables / name).touch()
     assert build.main(["--profile", "quick", "--publish", "--root", str(folder)]) == 0
+    assert {file.name for file in tables.iterdir()} == {"benchmark.csv", "a.csv"}
     published = nbformat.read(folder / "notebooks" / "01_b.ipynb", 4)
     assert published.cells[1].execution_count == 1 and published.cells[1].outputs[0].text == "42\n"
     assert (folder / "report" / "report.pdf").exists()
-    assert (folder / "report" / "tables" / "a.csv").read_text() == "1"
+    assert (tables / "a.csv").read_text() == "1"
 
 
 def test_ctrl_c_ends_the_kernels_and_what_they_train(folder):
@@ -222,6 +227,15 @@ def test_ctrl_c_ends_the_kernels_and_what_they_train(folder):
 
 def children(process):
     return process.children(recursive=True)
+
+
+def test_a_report_leaves_the_readers_benchmark(tmp_path):
+    tables = tmp_path / "build" / "tables"
+    tables.mkdir(parents=True)
+    for name in ("benchmark.csv", "benchmark-sweep.csv", "table-9.csv"):
+        (tables / name).touch()
+    build._clean(tmp_path / "build")
+    assert {file.name for file in tables.iterdir()} == {"benchmark.csv", "benchmark-sweep.csv"}
 
 
 def test_a_failing_cell_is_named_and_publishes_nothing(folder, capsys):
