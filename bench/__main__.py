@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import normlib.archive  # first of all: it keeps TensorFlow from greeting
-from bench import alone, contenders, problem, tables, targets, torch_venv
+from bench import alone, contenders, parts, problem, tables, targets, torch_venv
 from bench.contenders import NORMS, SHORT, Contender
 from bench.progress import Progress
 from bench.race import Result, race
@@ -21,7 +21,7 @@ STEPS, ROUNDS = 20, 7  # a block, and how many of each contender are measured
 SCALED = ("none", "batch", "layer")
 MODULES = ("normlib", "normlib.layers", "normlib.worker", "normlib.sweep")
 IMPORTS = 5
-MEMORY_BLOCKS, SCALING_BLOCKS, IMPORT_BLOCKS = 50, 80, 8  # that take about as long
+MEMORY_BLOCKS, SCALING_BLOCKS, IMPORT_BLOCKS, PARTS_BLOCKS = 50, 80, 8, 30  # as long as these
 BUSY = 0.5  # processes that want a core: threads that wait for one another suffer most
 OWN, PUBLISHED = normlib.archive.ROOT / "build" / "tables", normlib.archive.ROOT / "tables"
 
@@ -53,6 +53,7 @@ def measure() -> dict[str, list[dict]]:
     steps, sweeps = contenders.step_groups(torch), contenders.sweep_groups(torch)
     progress = Progress(_blocks(steps, sweeps))
     peaks, imports, scaling = _memory(progress), _imports(progress), _scaling(progress)
+    step_parts = _parts(progress)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "problem.npz"
         problem.save(problem.make(STEPS, ROUNDS + 1), file)
@@ -68,6 +69,7 @@ def measure() -> dict[str, list[dict]]:
         ],
         "footprint": tables.of_footprint(peaks, imports),
         "scaling": tables.of_scaling(scaling),
+        "parts": parts.rows(step_parts),
         "environment": tables.of_environment(
             load, images=data.profile(), rounds=ROUNDS, steps_a_block=STEPS
         ),
@@ -77,6 +79,7 @@ def measure() -> dict[str, list[dict]]:
 def _blocks(*all_groups: dict[str, list[Contender]]) -> int:
     races = [len(group) * (ROUNDS + 1) for groups in all_groups for group in groups.values()]
     others = len(NORMS) * MEMORY_BLOCKS // 2 + len(SCALED) * SCALING_BLOCKS
+    others += len(parts.ARMS) * PARTS_BLOCKS
     return sum(races) + others + len(MODULES) * IMPORTS * IMPORT_BLOCKS
 
 
@@ -119,6 +122,14 @@ def _scaling(progress: Progress) -> list[dict]:
         progress(SHORT[norm], SCALING_BLOCKS)
         rows += alone.measure("scaling", norm)
     return rows
+
+
+def _parts(progress: Progress) -> dict[str, dict[str, float]]:
+    progress.stage, found = "parts of a step", {}
+    for name in parts.ARMS:
+        progress(name, PARTS_BLOCKS)
+        found[name] = alone.measure("parts", name)
+    return found
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measurements of ours in fresh processes: peak memory, imports, growth with batches and images.
+"""Measurements of ours in fresh processes: memory, imports, parts, growth with batches and images.
 
 Peak memory never falls again and an import happens once, so neither can share a process.
 """
@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from bench import parts
 from bench.ours import set_threads
 from bench.problem import SEED
 from normlib import data, train
@@ -33,7 +34,7 @@ def import_seconds(module: str) -> float:
 
 
 def measure(what: str, norm: str) -> list:
-    """What `memory` or `scaling` returns for a norm in a fresh process."""
+    """What `memory`, `scaling` or `parts.of_step` returns for a norm in a fresh process."""
     return json.loads(_printed([sys.executable, "-m", "bench.alone", what, norm]))
 
 
@@ -73,11 +74,11 @@ def scaling(norm: str) -> list[dict]:
 
 def epoch(arm: Arm, images: Dataset, size: int, epochs: int) -> dict:
     """The time of one epoch on the first `size` images: the mean of so many, after one more."""
-    trainer = train.Trainer(arm, SEED)
     images = images._replace(**{k: getattr(images, k)[:size] for k in Dataset._fields[:2]})
+    trainer = train.Trainer(arm, SEED, images)
     begins = []
     for number in range(1, epochs + 2):
-        losses, _ = trainer.train(images, number, lambda *_: None)
+        losses, _ = trainer.train(number, lambda *_: None)
         begins.append(time.perf_counter())
     seconds = (begins[-1] - begins[0]) / epochs
     return {
@@ -89,7 +90,7 @@ def epoch(arm: Arm, images: Dataset, size: int, epochs: int) -> dict:
 
 def main() -> None:
     what, norm = sys.argv[1:]
-    print(json.dumps({"memory": memory, "scaling": scaling}[what](norm)))
+    print(json.dumps({"memory": memory, "scaling": scaling, "parts": parts.of_step}[what](norm)))
 
 
 if __name__ == "__main__":

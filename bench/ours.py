@@ -12,9 +12,9 @@ from normlib.train import Trainer
 def build(spec: dict, problem: Problem) -> Train:
     """Blocks are epochs over the problem's images: the trainer's own order is the problem's."""
     set_threads(spec["threads"])
-    trainer = Trainer(Arm(spec["norm"], **spec["options"]), SEED)
     images = Dataset(problem.images, problem.labels, problem.images[:0], problem.labels[:0])
-    return timed(lambda block: trainer.train(images, block + 1, lambda *_: None)[0])
+    trainer = Trainer(Arm(spec["norm"], **spec["options"]), SEED, images)
+    return timed(lambda block: trainer.train(block + 1, lambda *_: None)[0])
 
 
 def set_threads(threads: int) -> None:

@@ -28,13 +28,17 @@ sns.set_theme(context="notebook", style="ticks", rc={
 # One colour per method everywhere, of the colour-blind palette; ours dark, TensorFlow's light.
 GREY, BLUE, SKY = "#555555", "#0173b2", "#56b4e9"
 ORANGE, YELLOW, GREEN, PINK = "#d55e00", "#de8f05", "#029e73", "#cc78bc"
+BROWN, OLIVE, VIOLET = "#8c564b", "#8a9a2b", "#5b4bb2"
 COLORS = {
     ("none", "ours"): GREY,
     ("batch", "ours"): BLUE,
     ("batch", "keras"): SKY,
+    ("batch", "published"): BROWN,
+    ("batch", "folded"): VIOLET,
     ("layer", "ours"): ORANGE,
     ("layer", "keras"): YELLOW,
     ("weight", "ours"): GREEN,
+    ("weight", "published"): OLIVE,
     ("own", "ours"): PINK,
 }
 AXIS = {
