@@ -5,10 +5,14 @@ from dataclasses import dataclass, fields, replace
 
 VALID = {
     "norm": ("none", "batch", "layer", "weight", "own"),
-    "implementation": ("ours", "keras"),
+    "implementation": ("ours", "keras", "published", "folded"),
     "placement": ("conv", "hidden", "both"),
     "init": ("normal", "he"),
     "profile": ("full", "quick"),
+    "evaluation": ("running", "batch"),
+    "shuffle": ("full", "buffer"),
+    "backward": ("right", "constant mean", "constant variance", "constant moments"),
+    "scored_on": ("test", "validation"),
 }
 SHORT = {"batch": "BN", "layer": "LN", "weight": "WN"}
 
@@ -35,6 +39,10 @@ class Arm:
     profile: str = "full"
     ulps: int = 0
     source: str = ""
+    evaluation: str = "running"
+    shuffle: str = "full"
+    backward: str = "right"
+    scored_on: str = "test"
 
     def __post_init__(self):
         for name, valid in VALID.items():
