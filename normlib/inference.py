@@ -9,7 +9,7 @@ from itertools import count
 from math import ceil
 
 import numpy as np
-from scipy.stats import binomtest, chi, norm, pearsonr, t, ttest_1samp, ttest_ind
+from scipy.stats import binomtest, chi, norm, pearsonr, t, ttest_ind
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import DescrStatsW, ttost_ind
@@ -40,8 +40,8 @@ def mean(values: Sequence[float], margin: float = np.nan) -> Finding:
     In the unit of the values, as is `margin`. Raises ValueError for fewer than two values.
     Source: Schuirmann 1987 for tost.
     """
-    found, tost = interval(values), DescrStatsW(values).ttost_mean(-margin, margin)[0]
-    p = ttest_1samp(values, 0).pvalue
+    found, test = interval(values), DescrStatsW(values)
+    p, tost = test.ttest_mean()[1], test.ttost_mean(-margin, margin)[0]
     return Finding(found.mean, found.low, found.high, found.n, float(p), float(tost), margin)
 
 
