@@ -7,7 +7,7 @@ from scipy import stats as scipy_stats
 from normlib import inference, robustness
 from normlib.inference import Finding
 
-RUNS = 4000
+RUNS = 2500
 
 
 def simulated(mean, sd, n, seed=0, runs=RUNS):
