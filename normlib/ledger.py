@@ -4,14 +4,12 @@ import numpy as np
 import pandas as pd
 
 from normlib import findings, inference, robustness
-from normlib.arms import PILOT_SEEDS, PUBLISHED
-from normlib.claims import ARMS, BOOK, CLAIMS, SEEDS, Claim
+from normlib.arms import PILOT_SEEDS
+from normlib.claims import CLAIMS, SEEDS, Claim
 from normlib.inference import Finding
 from normlib.stats import minus
 
 Records = dict  # of records by (arm, seed)
-MODES = BOOK["design"]["modes"]  # the published ones, in the order of PUBLISHED
-DRAWS = 100_000
 
 
 def ledger(records: Records) -> pd.DataFrame:
@@ -78,7 +76,7 @@ def _effect(claim: Claim, found: Finding | None, records: Records) -> str:
     digits = 4 if unit == "nats" else 2
     mean, low, high = (minus(f"{v:+.{digits}f}") for v in (found.mean, found.low, found.high))
     lost = sum(findings.diverged(claim, records, seed) for seed in SEEDS)
-    note = f"; {lost} seeds diverged" if lost else ""
+    note = f"; {lost} diverged" if lost else ""
     return f"{mean} {unit} ({low} to {high}){note}"
 
 
@@ -169,36 +167,3 @@ def _over_images(claim: Claim, records: Records, labels: np.ndarray) -> str:
         for arm in claim.settings()
     )
     return _interval(*robustness.two_way(100 * (a - b)))
-
-
-def lottery(records: Records, seed: int = 0) -> pd.DataFrame:
-    """How often one run a mode, as published, says what the published report says.
-
-    A row a sentence on which of the six published modes has the higher test accuracy, and one for
-    their whole order: the share of draws, a seed for each mode by itself, in which it holds.
-    """
-    draws = _draws(records, np.random.default_rng(seed))
-    order = draws.to_numpy().argsort(1) == np.argsort(list(PUBLISHED.values()))
-    rows = [("the six modes in the published order", order.all(1))]
-    for claim in CLAIMS.values():
-        ordinal = claim.statistic in ("difference", "best") and claim.claim in ("higher", "lower")
-        if (
-            claim.quote
-            and ordinal
-            and claim.metric == "test_accuracy"
-            and {*claim.arms} <= {*MODES}
-        ):
-            a, others = draws[claim.arms[0]], draws[list(claim.arms[1:])]
-            holds = a > others.max(axis=1) if claim.claim == "higher" else a < others.min(axis=1)
-            rows.append((f"{claim.id}: “{claim.quote}”", holds))
-    return pd.DataFrame(
-        [{"sentence": text, "share of draws": holds.mean()} for text, holds in rows]
-    )
-
-
-def _draws(records: Records, rng: np.random.Generator) -> pd.DataFrame:
-    """The final test accuracy of each published mode with seeds drawn at random, a row a draw."""
-    score = findings.METRICS["test_accuracy"][0]
-    runs = {mode: [records[ARMS[mode], s] for s in SEEDS] for mode in MODES}
-    values = {m: [score(r) for r in found if r.diverged is None] for m, found in runs.items()}
-    return pd.DataFrame({mode: rng.choice(values[mode], DRAWS) for mode in MODES})
