@@ -92,8 +92,8 @@ def sizes(records: Records, seeds: tuple[int, ...] = PILOT_SEEDS) -> pd.DataFram
     """A row a confirmatory claim or equality: sd over these seeds, seeds needed, detectable effect.
 
     At Holm's worst case, 0.05 over the size of the family, and for a difference as large as the
-    margin; an equality is taken to be exact. The sd of three seeds is within a factor of two or
-    so: the truth is between half and six times it.
+    margin; an equality is taken to be exact. The sd of three seeds is rough: the true one lies
+    between half and six times it (95 % interval).
     """
     ready = [c for c in _planned() if len(findings.complete(c, records, seeds)) == len(seeds)]
     return pd.DataFrame([_size(claim, records, seeds) for claim in ready])

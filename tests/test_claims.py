@@ -238,3 +238,14 @@ def test_the_best_learning_rate_is_the_validation_splits():
     found = claims.best_learning_rates([*lost, *records[3:], made("bn", 0, 0.99)])
     assert found == dict.fromkeys(claims.RATES["arms"], 0.03)
     assert all(arm.scored_on == "validation" for arm in claims.candidates())
+
+
+def test_claims_at_the_best_rates_are_trained_once_these_are_chosen(monkeypatch):
+    assert "best_rates" not in claims.experiments()
+    chosen = {"none": 0.003, "bn": 0.03, "ln_hidden": 0.1, "wn": 0.01}
+    monkeypatch.setitem(claims.RATES, "chosen", chosen)
+    found = {arm.norm: arm.learning_rate for arm in CLAIMS["L4"].settings()}
+    assert found == {"layer": 0.1, "batch": 0.03}
+    rates = [arm.learning_rate for arm in claims.experiments()["best_rates"].arms]
+    assert sorted(rates) == sorted(chosen.values())
+    assert len(claims.experiments()["headline"].arms) == len(ARMS)
