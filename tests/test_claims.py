@@ -101,6 +101,7 @@ def known():
     """Runs of four arms with known effects, and their ledger."""
     base = noise(1)
     effects = {"ln_hidden": (2, 0.006, 1e-3), "wn": (3, 0, 1e-4), "bn": (4, 0.0013, 3e-3)}
+    effects["bn_keras"] = (5, 0.0013, 3e-3)
     records = runs(none=base, **{name: base + noise(*effect) for name, effect in effects.items()})
     lost = made("ln_hidden", SEEDS[3], diverged=5, test_accuracy=[])
     records |= {lost.key: lost}
@@ -114,6 +115,11 @@ def test_the_ledger_gives_the_verdicts_of_known_runs(known):
     assert found.loc["C7a", "verdict"] == "SUPPORTED"  # like H2, said as "higher"
     assert found.loc["H2", "effect (95 % interval)"].startswith("+0.6")
     assert found.loc["H5", ["verdict", "outcome"]].tolist() == ["REFUTED", "failed"]  # about 0
+
+
+def test_the_p_of_an_equality_is_its_equivalence_tests(known):
+    row = known[1].loc["E2"]  # the same up to a made noise of 0.001 nats
+    assert row["verdict"] == "EQUIVALENT" and float(row["adjusted p"]) < 1e-6
 
 
 def test_p_is_adjusted_over_the_whole_family_the_pending_included(known):
@@ -209,6 +215,8 @@ def test_the_lottery_knows_the_published_order():
     rng = np.random.default_rng(7)
     chance = lottery.lottery(runs(**{m: rng.normal(0.88, 0.003, 60) for m in lottery.MODES}))
     assert chance["share of draws"].iloc[0] < 0.02
+    best_of_three = chance.set_index("sentence")["share of draws"].filter(like="C5a:").item()
+    assert 0.2 < best_of_three < 0.45
     assert len(chance) > 5
 
 
@@ -235,7 +243,13 @@ def test_the_best_learning_rate_is_the_validation_splits():
         for seed in arms.PILOT_SEEDS
     ]
     lost = [dataclasses.replace(r, test_accuracy=[], diverged=3) for r in records[:3]]
-    found = claims.best_learning_rates([*lost, *records[3:], made("bn", 0, 0.99)])
+    late = [
+        dataclasses.replace(r, seed=r.seed + more, test_accuracy=[1.0])
+        for r in records
+        for more in (100, 200)
+        if r.arm.learning_rate == 0.1
+    ]
+    found = claims.best_learning_rates([*lost, *records[3:], *late, made("bn", 0, 0.99)])
     assert found == dict.fromkeys(claims.RATES["arms"], 0.03)
     assert all(arm.scored_on == "validation" for arm in claims.candidates())
 
