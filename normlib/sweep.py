@@ -11,14 +11,15 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from normlib import archive, data, worker
+from normlib import archive, arms, claims, data, worker
 from normlib import train as training
 from normlib.archive import Record
-from normlib.arms import EXPERIMENTS, Arm, Experiment
+from normlib.arms import Arm, Experiment
 from normlib.fetch import find
 from normlib.progress import Reporter, State
 from normlib.provenance import sources
 
+EXPERIMENTS = arms.EXPERIMENTS | claims.experiments()
 SECONDS_BETWEEN_REPORTS = 0.5
 LIVE_EPOCHS = 1
 

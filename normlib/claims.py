@@ -1,0 +1,110 @@
+"""The claims in report/claims.toml, the runs that decide them, and the choice of learning rates.
+
+`findings.py` computes what the runs say, `ledger.py` the verdicts.
+"""
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from normlib.archive import ROOT, Record
+from normlib.arms import PILOT_SEEDS, Arm, Experiment
+
+BOOK = tomllib.loads((ROOT / "claims.toml").read_text())
+ARMS = {name: Arm(**settings) for name, settings in BOOK["arms"].items()}
+RATES = BOOK["learning_rates"]
+_FIRST = BOOK["design"]["first_seed"]
+SEEDS = tuple(range(_FIRST, _FIRST + BOOK["design"]["seeds"]))  # none of them in the pilot
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row of claims.toml: a published sentence, or a hypothesis of ours, and what decides it.
+
+    `claim` is "higher", "lower", "different" or "equal", said of `statistic` of `metric` over
+    `arms`; `margin` is a name in the table of margins, a number in the metric's unit, or absent.
+    A row decided by argument has a `verdict` and no arms.
+    """
+
+    id: str
+    reason: str
+    family: str
+    section: str = "ours"
+    quote: str = ""
+    hypothesis: str = ""
+    arms: tuple[str, ...] = ()
+    rates: str = ""
+    statistic: str = "difference"
+    metric: str = "test_accuracy"
+    published: float = 0.0
+    claim: str = ""
+    margin: str | float = np.nan
+    prediction: str = ""
+    verdict: str = ""
+    notebook: str = "07_evidence.ipynb"
+    like: str = ""
+
+    @property
+    def size(self) -> float:
+        """The margin in the metric's unit; NaN if there is none."""
+        return float(BOOK["margins"].get(self.margin, self.margin))
+
+    def settings(self) -> tuple[Arm, ...]:
+        """The arms compared; raises KeyError while a best learning rate is not yet chosen."""
+        if self.rates != "best":
+            return tuple(ARMS[name] for name in self.arms)
+        chosen = RATES["chosen"]
+        return tuple(replace(ARMS[name], learning_rate=chosen[name]) for name in self.arms)
+
+
+SHARED = ("arms", "rates", "statistic", "metric", "published", "margin", "family")
+
+
+def _claims() -> dict[str, Claim]:
+    rows = {row["id"]: row for row in BOOK["claims"]}
+    found = {}
+    for name, row in rows.items():
+        like = rows.get(row.get("like"), {})
+        found[name] = Claim(**{key: like[key] for key in SHARED if key in like} | row)
+    return found
+
+
+CLAIMS = _claims()
+
+
+def experiments() -> dict[str, Experiment]:
+    """What to sweep: the arms of every claim, and the choice and use of best learning rates."""
+    decided = [claim for claim in CLAIMS.values() if claim.arms]
+    headline = {arm: None for c in decided if not c.rates for arm in c.settings()}
+    found = {
+        "headline": Experiment("headline", tuple(headline), SEEDS),
+        "learning_rates": Experiment("learning_rates", tuple(candidates()), PILOT_SEEDS),
+    }
+    if RATES["chosen"]:
+        arms = {arm: None for c in decided if c.rates for arm in c.settings()}
+        found["best_rates"] = Experiment("best_rates", tuple(arms), SEEDS)
+    return found
+
+
+def candidates() -> dict[Arm, str]:
+    """The arms among which learning rates are chosen, scored on the validation split, by name."""
+    return {
+        replace(ARMS[name], learning_rate=rate, scored_on="validation"): name
+        for name in RATES["arms"]
+        for rate in RATES["grid"]
+    }
+
+
+def best_learning_rates(records: Iterable[Record]) -> dict[str, float]:
+    """The learning rate of each arm with the highest mean validation accuracy; 10 % if diverged."""
+    of = candidates()
+    rows = [
+        (of[r.arm], r.arm.learning_rate, 0.1 if r.diverged is not None else r.test_accuracy[-1])
+        for r in records
+        if r.arm in of and r.seed in PILOT_SEEDS
+    ]
+    means = pd.DataFrame(rows, columns=["arm", "rate", "score"]).groupby(["arm", "rate"]).mean()
+    return {name: means.loc[name]["score"].idxmax() for name in means.index.unique("arm")}

@@ -1,0 +1,163 @@
+"""What paired runs say of a claim: estimate, interval, p, equivalence, power, verdict.
+
+Checks that lean on other assumptions are in `robustness.py`.
+"""
+
+from bisect import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from scipy.stats import binomtest, chi, norm, pearsonr, t, ttest_ind
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import DescrStatsW, ttost_ind
+
+from normlib.stats import Interval, interval
+
+ALPHA, POWER = 0.05, 0.8
+FEWEST, MOST = 30, 60
+MOST_TRIED = 10_000
+VERDICTS = ("SUPPORTED", "REFUTED", "EQUIVALENT", "INCONCLUSIVE", "UNTESTABLE-AS-STATED")
+
+
+@dataclass(frozen=True)
+class Finding(Interval):
+    """An estimate with its 95 % interval and two p-values.
+
+    `p` is that of "it is 0"; `tost` that of "it is not between -margin and margin", NaN without a
+    margin.
+    """
+
+    p: float
+    tost: float = np.nan
+    margin: float = np.nan
+
+
+def mean(values: Sequence[float], margin: float = np.nan) -> Finding:
+    """The mean of paired differences, by Student's t: p two-sided, tost = max of two one-sided p.
+
+    In the unit of the values, as is `margin`. Raises ValueError for fewer than two values.
+    Source: Schuirmann 1987 for tost.
+    """
+    found, test = interval(values), DescrStatsW(values)
+    p, tost = test.ttest_mean()[1], test.ttost_mean(-margin, margin)[0]
+    return Finding(found.mean, found.low, found.high, found.n, float(p), float(tost), margin)
+
+
+def welch(a: Sequence[float], b: Sequence[float], margin: float = np.nan) -> Finding:
+    """mean(a) - mean(b) of runs that share nothing, by Welch's t; n is that of the fewer runs."""
+    test = ttest_ind(a, b, equal_var=False)
+    low, high = test.confidence_interval(0.95)
+    tost = ttost_ind(a, b, -margin, margin, usevar="unequal")[0]
+    estimate, n = np.mean(a) - np.mean(b), min(len(a), len(b))
+    return Finding(estimate, low, high, n, test.pvalue, tost, margin)
+
+
+def spread(a: Sequence[float], b: Sequence[float]) -> Finding:
+    """log(std(a) / std(b)) of paired values that are normal: 0 for equal spread.
+
+    p = pearsonr(a + b, a - b).pvalue. Source: Morgan 1939, Pitman 1939, interval included.
+    """
+    a, b = np.asarray(a), np.asarray(b)
+    estimate, free = np.log(np.std(a) / np.std(b)), len(a) - 2
+    unshared = 1 - np.corrcoef(a, b)[0, 1] ** 2
+    half = np.arccosh(1 + 2 * unshared * t.ppf(0.975, free) ** 2 / free) / 2
+    p = pearsonr(a + b, a - b).pvalue
+    return Finding(estimate, estimate - half, estimate + half, len(a), p)
+
+
+def share(differences: Sequence[float]) -> Finding:
+    """The share of seeds with a difference above 0, less one half; ties are left out.
+
+    Clopper-Pearson interval and sign test, both exact.
+    """
+    differences = np.asarray(differences)
+    test = binomtest(int((differences > 0).sum()), int((differences != 0).sum()))
+    low, high = test.proportion_ci(0.95)
+    return Finding(test.statistic - 0.5, low - 0.5, high - 0.5, test.n, test.pvalue)
+
+
+def weakest(findings: Sequence[Finding]) -> Finding:
+    """That of several findings which does least for "all of them are higher".
+
+    Its p needs no correction if it is higher, since then all are; if not, it was chosen among k,
+    so that p and tost are k times its own. Source: Berger 1982, intersection-union test.
+    """
+    found = min(findings, key=lambda f: f.mean / (f.high - f.low))
+    times = len(findings) if found.mean < 0 else 1
+    p, tost = min(1, times * found.p), min(1, len(findings) * found.tost)
+    return Finding(found.mean, found.low, found.high, found.n, p, tost, found.margin)
+
+
+def least_equal(findings: Sequence[Finding]) -> Finding:
+    """That of several findings which does least for "all of them are inside the margin".
+
+    Its tost needs no correction. Source: Berger 1982, intersection-union test.
+    """
+    return max(findings, key=lambda f: f.tost)
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """The p-values adjusted over their family; NaN, a claim without its runs yet, counts as 1."""
+    return multipletests(np.nan_to_num(np.asarray(p, float), nan=1), method="holm")[1]
+
+
+def verdict(claim: str, found: Finding, p: float, tost: float) -> str:
+    """What a claim of "higher", "lower", "different" or "equal" comes to.
+
+    `p` and `tost` are the found ones, adjusted over the family. A difference that the
+    equivalence test finds inside the margin counts as none, whichever its sign: a claim that
+    means any difference, however small, has no margin.
+
+    - SUPPORTED: a difference is claimed, p <= 0.05 on the claimed side, and not inside the margin.
+    - REFUTED: a difference is claimed and p <= 0.05 on the other side, or tost <= 0.05; or
+      equality is claimed and the 95 % interval lies wholly outside the margin.
+    - EQUIVALENT: equality is claimed and tost <= 0.05, that is to say the (adjusted) 90 % interval
+      lies inside the margin. No difference found is not equality.
+    - INCONCLUSIVE: none of these; these runs do not tell.
+    - UNTESTABLE-AS-STATED: never from runs; the claim's own row says why.
+    """
+    inside = tost <= ALPHA
+    if claim == "equal":
+        outside = found.low > found.margin or found.high < -found.margin
+        return "EQUIVALENT" if inside else "REFUTED" if outside else "INCONCLUSIVE"
+    if inside:
+        return "REFUTED"
+    if p > ALPHA:
+        return "INCONCLUSIVE"
+    sides = {"higher": found.mean > 0, "lower": found.mean < 0, "different": True}
+    return "SUPPORTED" if sides[claim] else "REFUTED"
+
+
+def detectable(sd: float, n: int, alpha: float = ALPHA) -> float:
+    """The smallest mean that a two-sided t test of n differences finds 4 times in 5, as `sd`."""
+    effect = TTestPower().solve_power(nobs=n, alpha=alpha, power=POWER)
+    return sd * abs(np.asarray(effect).item())  # at some n statsmodels finds the negative twin
+
+
+def seeds_for_difference(sd: float, effect: float, alpha: float = ALPHA) -> int:
+    """How many seeds find a mean difference of `effect` 4 times in 5, by the two-sided t test."""
+    return ceil(TTestPower().solve_power(effect_size=effect / sd, alpha=alpha, power=POWER))
+
+
+def tost_power(sd: float, n: int, margin: float, alpha: float = ALPHA) -> float:
+    """How often TOST finds equivalence if the true difference is 0, exactly.
+
+    P(abs(mean) + t.ppf(1 - alpha, n - 1) * s / sqrt(n) < margin), integrated over s, which is
+    distributed as sd * chi(n - 1) / sqrt(n - 1). Source: Owen 1965.
+    """
+    room, slope = margin * n**0.5 / sd, t.ppf(1 - alpha, n - 1) / (n - 1) ** 0.5
+    return chi(n - 1).expect(lambda u: 2 * norm.cdf(room - slope * u) - 1, lb=0, ub=room / slope)
+
+
+def seeds_for_equivalence(sd: float, margin: float, alpha: float = ALPHA) -> int:
+    """How many seeds let TOST find an equality at this margin 4 times in 5."""
+    tries = range(3, MOST_TRIED)
+    return tries[bisect(tries, POWER, key=lambda n: tost_power(sd, n, margin, alpha))]
+
+
+def affordable(seeds: int) -> int:
+    """As many seeds as that, but never below 30, the pilot's sd being rough, nor above 60."""
+    return int(np.clip(seeds, FEWEST, MOST))
