@@ -44,7 +44,7 @@ class Claim:
     margin: str | float = np.nan
     prediction: str = ""
     verdict: str = ""
-    notebook: str = "07_evidence.ipynb"
+    notebook: str = "08_claims.ipynb"
     like: str = ""
 
     @property
