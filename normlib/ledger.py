@@ -15,9 +15,10 @@ Records = dict  # of records by (arm, seed)
 def ledger(records: Records) -> pd.DataFrame:
     """A row a claim: verdict, effect with 95 % interval, adjusted p, and whether we foresaw it.
 
-    A claim is "pending", with the number of seeds so far and no effect, until it has a record of
-    every arm and seed: results that are looked at early are stopped early. p is Holm's, over the
-    claim's whole family, pending claims included; that of an equality is its equivalence test's.
+    A claim is "pending", without an effect, until it has a record of every arm and seed: results
+    that are looked at early are stopped early, and a growing archive changes no row before that.
+    p is Holm's, over the claim's whole family, pending claims included; that of an equality is its
+    equivalence test's.
     """
     found = {name: _find(claim, records) for name, claim in CLAIMS.items()}
     adjusted = _adjusted(found)
@@ -61,7 +62,7 @@ def _row(claim: Claim, found: Finding | None, adjusted: pd.Series, records: Reco
         "claim": f"“{claim.quote}”" if claim.quote else claim.hypothesis,
         "verdict": verdict,
         "effect (95 % interval)": _effect(claim, found, records),
-        "n": found.n if found else _seeds(claim, records) if claim.arms else "–",
+        "n": found.n if found else "–",
         "adjusted p": f"{p:.2g}" if found else "–",
         "prediction": claim.prediction or "–",
         "outcome": _outcome(claim.prediction, verdict),

@@ -89,7 +89,7 @@ def test_sizes_are_for_holms_worst_case_and_the_kind_of_claim():
 def test_a_claim_without_all_its_runs_is_pending_and_shows_no_effect():
     found = ledger.ledger(runs(SEEDS[:-1], bn=noise(1)[1:], none=0.5)).set_index("id")
     row = found.loc["H1"]
-    assert (row["verdict"], row["outcome"], row["n"]) == ("pending", "pending", len(SEEDS) - 1)
+    assert (row["verdict"], row["outcome"], row["n"]) == ("pending", "pending", "–")
     assert row["effect (95 % interval)"] == "–" == row["adjusted p"]
     assert found.loc["L1", "verdict"] == "pending"
     assert found.loc["C3", ["verdict", "outcome", "n"]].tolist() == ["REFUTED", "–", "–"]
