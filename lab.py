@@ -6,6 +6,7 @@
   test     run the linter, the tests, and the notebooks in the quick profile
   open     open the notebooks in JupyterLab
   sweep    train the runs of an experiment that are not in the archive yet
+  verify   retrain some archived runs, and say how far they agree
   bench    measure the training step against Keras's and PyTorch's, the latter in .venv-bench
 
 examples:
@@ -13,6 +14,7 @@ examples:
   python3 lab.py report --profile quick    a first look, on an embedded sample of the data
   python3 lab.py test -k batch_norm        some of the tests
   python3 lab.py sweep --list              the experiments
+  python3 lab.py verify 5                  five random runs of the archive
 """
 
 import argparse
@@ -278,6 +280,10 @@ def command_sweep(options, rest):
     )
 
 
+def command_verify(options, rest):
+    return run(str(PYTHON), "-m", "normlib.verify", *rest)
+
+
 def command_bench(options, rest):
     return run(str(PYTHON), "-m", "bench", *(["--publish"] if options.publish else []))
 
@@ -288,6 +294,7 @@ COMMANDS = {
     "test": command_test,
     "open": command_open,
     "sweep": command_sweep,
+    "verify": command_verify,
     "bench": command_bench,
 }
 
