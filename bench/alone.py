@@ -5,9 +5,11 @@ Peak memory never falls again and an import happens once, so neither can share a
 
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from bench import parts
@@ -73,14 +75,14 @@ def scaling(norm: str) -> list[dict]:
 
 
 def epoch(arm: Arm, images: Dataset, size: int, epochs: int) -> dict:
-    """The time of one epoch on the first `size` images: the mean of so many, after one more."""
+    """The time of one epoch on the first `size` images: the median of so many, after one more."""
     images = images._replace(**{k: getattr(images, k)[:size] for k in Dataset._fields[:2]})
     trainer = train.Trainer(arm, SEED, images)
     begins = []
     for number in range(1, epochs + 2):
         losses, _ = trainer.train(number, lambda *_: None)
         begins.append(time.perf_counter())
-    seconds = (begins[-1] - begins[0]) / epochs
+    seconds = statistics.median(after - before for before, after in pairwise(begins))
     return {
         "norm": arm.norm, "batch size": arm.batch_size, "images": len(losses) * arm.batch_size,
         "seconds per epoch": seconds, "ms per step": 1000 * seconds / len(losses),

@@ -65,7 +65,7 @@ def step_groups(torch: Torch) -> dict[str, list[Contender]]:
     BN's group holds ours without a norm too: what a norm costs is a ratio in one group.
     """
     groups = {
-        norm: [ours(norm), ours(norm, "plain layers", kernels="plain"), *keras(norm),
+        norm: [ours(norm), *keras(norm),
                *pytorch(norm, torch, "eager", "channels_last", "compile")]
         for norm in NORMS
     }  # fmt: skip

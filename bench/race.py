@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from bench.contenders import Contender
 ROOT = Path(__file__).parents[1]
 # One network, if the first losses agree to a thousandth; rounding then drives them apart, by
 # several hundredths at single steps and by one or two between the means of a later block.
-SAME_STEPS, SAME, SAME_END = 5, 1e-3, 0.05
+SAME_STEPS, SAME, SAME_END = 3, 1e-3, 0.05
+REST = 0.3  # seconds before a block: threads that wait for work spin for a while
 
 
 @dataclass
@@ -138,6 +140,7 @@ def race(
         for _ in range(rounds):
             for lane in lanes:
                 progress(lane.result.contender.name)
+                time.sleep(REST)
                 lane.begin()
                 lane.end()
     return [lane.result for lane in lanes]

@@ -9,7 +9,6 @@ VALID = {
     "placement": ("conv", "hidden", "both"),
     "relu": ("after", "before"),
     "init": ("normal", "he"),
-    "kernels": ("fast", "plain"),
     "backward": ("right", "constant mean", "constant variance", "constant moments"),
     "evaluation": ("running", "batch"),
     "shuffle": ("full", "buffer", "sorted"),
@@ -28,7 +27,7 @@ OWNERS = {
 SETTINGS = {  # what a label says of them, where they are changed
     "init": "{} init", "std": "std {:g}", "learning_rate": "learning rate {:g}",
     "batch_size": "batch {}", "ulps": "{} ulp moved", "relu": "ReLU {}", "blocks": "{} blocks",
-    "kernels": "{} kernels", "backward": "{} in the backward pass",
+    "backward": "{} in the backward pass",
     "evaluation": "{} statistics in scoring", "shuffle": "{} shuffle", "scored_on": "on {}",
     "examples": "{} images",
 }  # fmt: skip
@@ -45,7 +44,6 @@ class Arm:
         whether ReLU comes after it or before; weight norm reparameterises all kernels
     init, std: weights from N(0, std**2) ("normal") or N(0, 2 / fan_in) ("he")
     blocks: convolutions, the further ones 3x3 after the pooling
-    kernels: the fast path or plain Keras layers, equal up to rounding
     backward: BN's gradient, or one that is wrong: these statistics taken for constants
     evaluation: BN scored with running statistics, or with those of test batches of 100
     shuffle: all images, a buffer of 1000 as in the published script, or minibatches of one class
@@ -70,7 +68,6 @@ class Arm:
     relu: str = "after"
     std: float = 0.1
     blocks: int = 1
-    kernels: str = "fast"
     backward: str = "right"
     evaluation: str = "running"
     shuffle: str = "full"

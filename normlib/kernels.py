@@ -1,9 +1,7 @@
-"""The fast path of the lab's network: what every arm shares, and BN folded into the convolution.
+"""Batch normalization folded into the convolution before it: a speed path, and a lesson.
 
-On a CPU the network costs its products of matrices and the memory that it moves between them.
-Convolution: TensorFlow adds the bias in the same pass if it is `tf.nn.bias_add`. Pooling stands
-before ReLU, which commutes with a maximum, so ReLU sees a quarter of the elements; its gradient
-needs the place of each maximum only, not the activations. Equal to the plain layers, ties too.
+A convolution is linear in the patches of its input, so mean and variance of its output follow from
+the mean and covariance of the patches, and BN of the output is a convolution with other weights.
 """
 
 import math
@@ -14,73 +12,6 @@ import tensorflow as tf
 
 from normlib import ops
 from normlib.fusion import fused
-
-# Pooling ---------------------------------------------------------------------------------------
-
-
-@tf.custom_gradient
-def max_pool(x):
-    """Return the maximum of each 2 x 2 window: (N, H, W, C) to (N, H // 2, W // 2, C).
-
-    y = max(x[2i, 2j], x[2i, 2j + 1], x[2i + 1, 2j], x[2i + 1, 2j + 1])
-    dx = dy at the first of the window that equals y, else 0
-
-    As `tf.nn.max_pool2d(x, 2, 2, "VALID")`: an odd last row or column is dropped.
-    """
-    height, width = x.shape[1], x.shape[2]
-    y, place = pool(x[:, : height // 2 * 2, : width // 2 * 2])
-
-    def backward(dy):
-        margins = [[0, 0], [0, height % 2], [0, width % 2], [0, 0]]
-        dx = unpool(dy, place)
-        return tf.pad(dx, margins) if height % 2 or width % 2 else dx
-
-    return y, backward
-
-
-@fused
-def pool(x):
-    """Return the maximum of each window and its place in it: 0, 1, 2 or 3, row by row."""
-    corners = [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
-    y = tf.maximum(tf.maximum(*corners[:2]), tf.maximum(*corners[2:]))
-    place = tf.fill(tf.shape(y), tf.constant(3, tf.int8))
-    for k in (2, 1, 0):
-        place = tf.where(corners[k] == y, tf.constant(k, tf.int8), place)
-    return y, place
-
-
-@fused
-def unpool(dy, place):
-    """Return a window for each element of `dy`: `dy` in that place, 0 elsewhere."""
-    _, height, width, channels = dy.shape
-    window = tf.reshape(tf.range(4), [1, 1, 2, 1, 2, 1])
-    here = tf.cast(window, place.dtype) == place[:, :, None, :, None]
-    dx = tf.where(here, dy[:, :, None, :, None], 0)
-    return tf.reshape(dx, [-1, 2 * height, 2 * width, channels])
-
-
-class MaxPooling2D(keras.layers.Layer):
-    """`max_pool` as a layer."""
-
-    def call(self, x):
-        """Pool."""
-        return max_pool(x)
-
-
-class Conv2D(keras.layers.Conv2D):
-    """Keras's convolution of stride 1, channels last, its bias added in the same pass."""
-
-    def call(self, x):
-        """Convolve."""
-        return convolution(x, self.kernel, self.bias)
-
-
-def convolution(x, kernel, bias):
-    """Return `tf.nn.conv2d` of stride 1, SAME, plus the bias: (N, H, W, A) to (N, H, W, C)."""
-    return tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias)
-
-
-# BN folded into the convolution ----------------------------------------------------------------
 
 
 def patch_moments(x, size: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -125,7 +56,7 @@ def _blocks(x, size: int, rows: int, columns: int):
 
 
 def folded_moments(x, kernel, bias) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return mean and variance of every channel of `convolution(x, kernel, bias)`, without it.
+    """Return mean and variance of every channel of a SAME convolution's output, without it.
 
     mean = mean_of_patches @ w + bias;  variance = sum(w * (covariance_of_patches @ w))
 
@@ -138,14 +69,14 @@ def folded_moments(x, kernel, bias) -> tuple[tf.Tensor, tf.Tensor]:
     return means, tf.reduce_sum(w * (covariance @ w), 0)
 
 
-class ConvolutionBatchNorm(Conv2D):
+class ConvolutionBatchNorm(keras.layers.Conv2D):
     """A convolution and the BN after it as one convolution, in training too.
 
     scale = gamma / sqrt(variance + epsilon)
     y = convolution(x, kernel * scale, (bias - mean) * scale + beta)
 
-    Equal to `Conv2D` and `layers.BatchNormalization`, and as cheap as the convolution alone; it
-    passes by `ops.batch_norm`, so it is a lesson in speed and no evidence on BN. The gradients are
+    Equal to a SAME convolution and `layers.BatchNormalization`, and nearly as cheap as the
+    convolution alone; it passes by `ops.batch_norm`, so it is no evidence on BN. The gradients are
     automatic: all that differs from a convolution is small. What BN's subtracts before it sums,
     this one subtracts from the sum: in float32 it loses digits where the mean of dy is not small.
     Source: Jacob et al. 2018, section 3.2, who fold at inference.
@@ -158,14 +89,12 @@ class ConvolutionBatchNorm(Conv2D):
     def build(self, input_shape):
         """Make the variables of both layers."""
         super().build(input_shape)
-        self.gamma, self.beta, self.moving_mean, self.moving_variance = (
-            self.add_weight(
-                name=name, shape=(self.filters,), initializer=start, trainable=name in "gamma beta"
-            )
-            for name, start in {
-                "gamma": "ones", "beta": "zeros", "moving_mean": "zeros", "moving_variance": "ones",
-            }.items()
-        )  # fmt: skip
+        options = {"shape": (self.filters,)}
+        fixed = options | {"trainable": False}
+        self.gamma = self.add_weight(name="gamma", initializer="ones", **options)
+        self.beta = self.add_weight(name="beta", initializer="zeros", **options)
+        self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **fixed)
+        self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **fixed)
 
     def call(self, x, training=None):
         """Fold the minibatch's statistics if `training`, else the moving ones."""
@@ -176,7 +105,7 @@ class ConvolutionBatchNorm(Conv2D):
             self._update(self.moving_variance, variance)
         scale = self.gamma.value * tf.cast(tf.math.rsqrt(variance + self.epsilon), x.dtype)
         bias = (self.bias.value - tf.cast(mean, x.dtype)) * scale + self.beta.value
-        return convolution(x, self.kernel.value * scale, bias)
+        return tf.nn.bias_add(tf.nn.conv2d(x, self.kernel.value * scale, 1, "SAME"), bias)
 
     def _update(self, moving, new):
         old = tf.cast(moving.value, new.dtype)

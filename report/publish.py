@@ -59,9 +59,9 @@ def speed(table: Path) -> str:
     times = ", ".join(f"{ratio:.1f} times ({norm})" for norm, ratio in fastest.items())
     factor = rows[script]["times ours"].iloc[0]
     return (
-        "On two cores, the fastest of Keras's `fit` and PyTorch (eager, channels last, compiled) takes for a "
-        f"training step of this network\n{times} as long as this lab; the published script's way, without "
-        f"a norm, {factor:.0f} times.\n"
+        "On two cores a training step of this network takes the fastest of Keras's `fit` and\n"
+        f"PyTorch (eager, channels last, compiled) {times} as long as this\n"
+        f"lab; done in the published script's way, without a norm, {factor:.0f} times as long.\n"
     )
 
 

@@ -21,7 +21,6 @@ def kernels(network):
         ("implementation", "torch"),
         ("placement", "input"),
         ("init", "zeros"),
-        ("kernels", "slow"),
         ("backward", "wrong"),
         ("evaluation", "moving"),
         ("shuffle", "none"),
@@ -58,7 +57,7 @@ def test_what_does_not_exist_is_an_error(settings, message):
 def test_every_setting_that_changes_numbers_changes_the_label():
     """Two arms with one label would be one line in a figure."""
     changed = {"placement": "hidden", "init": "he", "learning_rate": 0.1, "batch_size": 10,
-               "ulps": 1, "relu": "before", "std": 1.0, "blocks": 4, "kernels": "plain",
+               "ulps": 1, "relu": "before", "std": 1.0, "blocks": 4, 
                "backward": "constant mean", "evaluation": "batch", "shuffle": "buffer",
                "scored_on": "validation", "examples": 1000}  # fmt: skip
     labels = {Arm("batch", **{name: value}).label for name, value in changed.items()}
