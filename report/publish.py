@@ -11,7 +11,7 @@ import pandas as pd
 from nbformat import NotebookNode
 
 COPIED = ("figures", "tables")
-FINDINGS = "table-a7.csv"
+FINDINGS, SPEED = "table-a7.csv", "benchmark.csv"
 BENCHMARK = "benchmark*"  # tables that `lab.py bench` writes, and no notebook
 
 
@@ -44,7 +44,7 @@ def write_numbers(readme: Path, tables: Path) -> None:
         text = readme.read_text()
         for name, now in (
             ("findings", findings(tables / FINDINGS)),
-            ("speed", speed(tables / "benchmark.csv")),
+            ("speed", speed(tables / SPEED)),
         ):
             text = re.sub(rf"(<!-- {name}.*?-->\n).*?(<!-- end)", rf"\1{now}\2", text, flags=re.S)
         readme.write_text(text)

@@ -250,25 +250,37 @@ def test_a_failing_cell_is_named_and_publishes_nothing(folder, capsys):
     assert contents(folder) == before and not (folder / "report" / "index.html").exists()
 
 
-def test_readme_has_the_published_findings():
-    table = publish.findings(ROOT / "report" / "tables" / publish.FINDINGS)
-    assert table.count("\n") == 10 and table in (ROOT / "README.md").read_text()
+def test_readme_has_the_published_numbers():
+    readme, tables = (ROOT / "README.md").read_text(), ROOT / "report" / "tables"
+    findings = publish.findings(tables / publish.FINDINGS)
+    assert findings.count("\n") == 10 and findings in readme
+    assert publish.speed(tables / publish.SPEED) in readme
 
 
-def test_findings_replace_what_stood_there(tmp_path):
-    readme, table = tmp_path / "README.md", tmp_path / "a.csv"
-    readme.write_text("# A\n<!-- findings: how -->\nold\n<!-- end of findings -->\nB\n")
-    table.write_text("mode,n\nour BN,3\n")
-    publish.write_findings(readme, table)
+def test_numbers_replace_what_stood_there(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "# A\n<!-- findings: how -->\nold\n<!-- end of findings -->\nB\n"
+        "<!-- speed: how -->\nold\n<!-- end of speed -->\nC\n"
+    )
+    (tmp_path / publish.FINDINGS).write_text("mode,n\nour BN,3\n")
+    (tmp_path / publish.SPEED).write_text(
+        "contender,norm,times ours\nours,BN,1\nKeras fit,BN,1.52\nPyTorch,BN,1.49\n"
+        "Keras fit,none,\nPyTorch,none,2\nthe published script's way,none,63.6\n"
+    )
+    publish.write_numbers(readme, tmp_path)
+    before, after = readme.read_text().split("<!-- speed: how -->\n")
     rows = "| mode | n |\n| --- | --- |\n| our BN | 3 |\n"
-    assert readme.read_text() == f"# A\n<!-- findings: how -->\n{rows}<!-- end of findings -->\nB\n"
+    assert before == f"# A\n<!-- findings: how -->\n{rows}<!-- end of findings -->\nB\n"
+    assert "1.5 times (BN), 2.0 times (none)" in after and "64 times" in after
+    assert after.endswith("<!-- end of speed -->\nC\n") and "old" not in after
 
 
 def test_published_report_is_offline_and_complete():
     page, ids = check_page((ROOT / "report" / "index.html").read_text())
-    for number in [*range(1, 7), *(f"a{i}" for i in range(1, 11))]:
+    for number in [*range(1, 7), *(f"a{i}" for i in range(1, 14))]:
         assert f"figure-{number}" in ids
     for number in (1, 2, 3):
         assert f"table-{number}" in ids
-    assert len(page.all("img")) == 16
+    assert len(page.all("img")) == 19
     assert (ROOT / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
