@@ -38,9 +38,10 @@ def test_run_trains_what_is_missing_and_returns_it_in_order(folders):
     assert again[0].seconds == first[0].seconds  # not trained again
 
 
-def test_a_worker_gives_the_numbers_of_any_other_one_thread_run(folders):
-    (one,), (other,) = (list(sweep.train([(SMALL, 5)])) for _ in range(2))
-    assert one.numbers() == other.numbers()
+def test_a_record_does_not_depend_on_how_many_ran_beside_it(folders):
+    (alone,) = sweep.train([(SMALL, 5)])
+    beside = {record.key: record for record in sweep.train([(SMALL, 5), (SMALL, 6)])}
+    assert alone.numbers() == beside[SMALL, 5].numbers() != beside[SMALL, 6].numbers()
 
 
 def test_fresh_retrains_what_is_there(folders):
