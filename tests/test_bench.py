@@ -86,8 +86,8 @@ def test_one_that_could_not_be_installed_is_missing_and_never_started(fake, held
 
 @pytest.mark.parametrize(("losses", "why"), [
     ((2.001, 1, 1, 1.04), ""),
-    ((2.003, 1, 1, 1), "another network: a loss of its first 5 steps is 1.5e-03 off"),
-    ((np.nan, 1, 1, 1), "another network: a loss of its first 5 steps is nan off"),
+    ((2.003, 1, 1, 1), "another network: a loss of its first 3 steps is 1.5e-03 off"),
+    ((np.nan, 1, 1, 1), "another network: a loss of its first 3 steps is nan off"),
     ((2, 1, 1, 1.1), "trains otherwise: its last mean loss is 1.0e-01 off"),
 ])  # fmt: skip
 def test_another_loss_is_found(fake, held, losses, why):

@@ -54,6 +54,27 @@ local function image_block(paragraph)
 end
 
 
+-- The PDF's tables: where text is long, each column as wide as its longest word or, if more, some
+-- lines of its longest cell; and long tables over several pages.
+local function fitted(found)
+  local widths, total, long, rows = {}, 0, false, found.bodies[1].body
+  for _, row in ipairs { found.head.rows[1], table.unpack(rows) } do
+    for column, cell in ipairs(row.cells) do
+      local text = pandoc.utils.stringify(cell.contents)
+      long = long or #text > 45
+      widths[column] = math.max(widths[column] or 4, 2 * math.sqrt(#text))
+      for word in text:gmatch('%a+') do widths[column] = math.max(widths[column], #word) end
+    end
+  end
+  for _, width in ipairs(widths) do total = total + width end
+  for column, spec in ipairs(found.colspecs) do
+    if long then found.colspecs[column] = { spec[1], widths[column] / total } end
+  end
+  if #rows <= 20 then return { found } end
+  local open = '#[#show figure.where(kind: table): set block(breakable: true)'
+  return { pandoc.RawBlock('typst', open), found, pandoc.RawBlock('typst', ']') }
+end
+
 local function is_image(block)
   return block and block.t == 'Para' and #block.content == 1 and block.content[1].t == 'Image'
 end
@@ -71,7 +92,7 @@ local function join(blocks)
     elseif kind == 'Table' and after and after.t == 'Table' then
       after.caption = { long = caption }
       after.attr = pandoc.Attr(id, { 'data' })
-      joined:insert(typst and after or pandoc.Div({ after }, pandoc.Attr('', { 'scroll' })))
+      joined:extend(typst and fitted(after) or { pandoc.Div({ after }, pandoc.Attr('', { 'scroll' })) })
       i = i + 2
     else
       joined:insert(is_image(block) and image_block(block) or block)
