@@ -66,10 +66,10 @@ def peak() -> float:
 def scaling(norm: str) -> list[dict]:
     """Seconds of an epoch at each batch size, and at each number of images."""
     images = data.load(data.profile())
-    arms = [Arm(norm, batch_size=size) for size in BATCH_SIZES]
-    batches = [epoch(arm, images, LEAST_STEPS * max(arm.batch_size, 10), 1) for arm in arms]
     sizes = [size for size in SIZES if size <= len(images.train_labels)]
-    epochs = [epoch(Arm(norm), images, size, max(1, LEAST_IMAGES // size)) for size in sizes]
+    epochs = [epoch(Arm(norm), images, size, max(3, LEAST_IMAGES // size)) for size in sizes]
+    arms = [Arm(norm, batch_size=size) for size in BATCH_SIZES]
+    batches = [epoch(arm, images, LEAST_STEPS * max(arm.batch_size, 10), 3) for arm in arms]
     varied = ["batch size"] * len(batches) + ["images"] * len(epochs)
     return [{"varied": v} | row for v, row in zip(varied, batches + epochs, strict=True)]
 
