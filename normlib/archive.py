@@ -7,7 +7,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,8 @@ class Record:
     Losses in nats per example, accuracies as fractions, one value an epoch; training values are
     means over the epoch while the weights move. `loss_every_10` holds the minibatch loss at steps
     0, 10, 20 …; `predictions` the class of every test image; `diverged` the first step with a
-    loss that was not finite, or None; `sources` the hash of the code that computed it.
+    loss that was not finite, or None; `sources` the hash of the code that computed it;
+    `telemetry` what the arm's probe measured, a row a time.
     """
 
     arm: Arm
@@ -44,6 +45,7 @@ class Record:
     seconds: float
     sources: str
     environment: dict
+    telemetry: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def key(self) -> tuple[Arm, int]:

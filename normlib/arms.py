@@ -4,32 +4,36 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 VALID = {
-    "norm": ("none", "batch", "layer", "weight", "own"),
-    "implementation": ("ours", "keras", "published", "folded"),
+    "norm": ("none", "batch", "layer", "weight", "rms", "own"),
+    "implementation": ("ours", "keras", "published", "folded", "shared"),
     "placement": ("conv", "hidden", "both"),
     "relu": ("after", "before"),
     "init": ("normal", "he"),
     "backward": ("right", "constant mean", "constant variance", "constant moments"),
-    "evaluation": ("running", "batch"),
+    "evaluation": ("running", "batch", "re-estimated", "batch of 10", "batch of 1", "one class"),
     "shuffle": ("full", "buffer", "sorted"),
     "scored_on": ("test", "validation"),
     "profile": ("full", "quick"),
+    "network": ("cnn", "rnn"),
+    "probe": ("", "weights", "sharpness", "predictiveness"),
 }
 NORMS_OF = {  # which norms an implementation, other than ours, has
     "keras": ("batch", "layer"),
     "published": ("batch", "weight"),
     "folded": ("batch",),
+    "shared": ("batch",),
 }
-SHORT = {"batch": "BN", "layer": "LN", "weight": "WN"}
+SHORT = {"batch": "BN", "layer": "LN", "weight": "WN", "rms": "RMS norm"}
 OWNERS = {
     "ours": "our", "keras": "TensorFlow's", "published": "the published", "folded": "folded",
+    "shared": "one shared",
 }  # fmt: skip
 SETTINGS = {  # what a label says of them, where they are changed
     "init": "{} init", "std": "std {:g}", "learning_rate": "learning rate {:g}",
     "batch_size": "batch {}", "ulps": "{} ulp moved", "relu": "ReLU {}", "blocks": "{} blocks",
     "backward": "{} in the backward pass",
     "evaluation": "{} statistics in scoring", "shuffle": "{} shuffle", "scored_on": "on {}",
-    "examples": "{} images",
+    "examples": "{} images", "network": "{}", "epochs": "{} epochs",
 }  # fmt: skip
 
 
@@ -45,11 +49,14 @@ class Arm:
     init, std: weights from N(0, std**2) ("normal") or N(0, 2 / fan_in) ("he")
     blocks: convolutions, the further ones 3x3 after the pooling
     backward: BN's gradient, or one that is wrong: these statistics taken for constants
-    evaluation: BN scored with running statistics, or with those of test batches of 100
+    evaluation: which statistics BN is scored with (see `scoring.py`): the moving ones, or those of
+        test batches, "batch" being 100
     shuffle: all images, a buffer of 1000 as in the published script, or minibatches of one class
     scored_on, examples: the test images, or a split of the training images, on which anything is
         chosen; how many images to train on, 0 for all
     ulps: units in the last place by which one weight is moved
+    network: the lab's convolutional one, or the one that reads rows (see `recurrent.py`)
+    probe: what is measured on the way (see `probes.py`)
 
     Raises ValueError for an unknown name, listing the valid ones, and for what does not exist.
     """
@@ -73,6 +80,8 @@ class Arm:
     shuffle: str = "full"
     scored_on: str = "test"
     examples: int = 0
+    network: str = "cnn"
+    probe: str = ""
 
     def __post_init__(self):
         for name, valid in VALID.items():
@@ -87,6 +96,8 @@ class Arm:
                 f"implementation={self.implementation!r} has no norm={self.norm!r}; it has "
                 f"{', '.join(NORMS_OF[self.implementation])}. Use implementation='ours'."
             )
+        if self.norm == "rms" and self.network != "rnn":
+            raise ValueError("norm='rms' is one of network='rnn'.")
         if self.norm != "batch" and (self.backward, self.evaluation) != ("right", "running"):
             raise ValueError("backward and evaluation are settings of norm='batch'.")
         if self.backward != "right" and self.implementation != "ours":
@@ -118,6 +129,11 @@ class Arm:
         """The arm's name in the archive: every setting that is not the default."""
         changed = [f for f in fields(self) if getattr(self, f.name) != f.default]
         return "-".join(f"{f.name}={getattr(self, f.name)}" for f in changed) or "default"
+
+    @property
+    def trained(self) -> "Arm":
+        """The arm that this one is trained as; others differ in how they are scored."""
+        return replace(self, evaluation="running")
 
     def quick(self) -> "Arm":
         """The same arm on the embedded sample."""

@@ -16,6 +16,18 @@ def floating(x, name: str = "x") -> tf.Tensor:
     return x
 
 
+def widen(x, *others) -> list[tf.Tensor]:
+    """Return the tensors in the widest of their floating-point types, float32 at least."""
+    x = floating(x)
+    types = [tf.as_dtype(t.dtype) for t in (x, *others) if hasattr(t, "dtype")]
+    dtype = max([tf.float32, *(t for t in types if t.is_floating)], key=lambda t: t.size)
+    # Python's numbers are converted at once: tf.cast would round them to float32 first.
+    return [
+        tf.cast(t, dtype) if hasattr(t, "dtype") else tf.convert_to_tensor(t, dtype)
+        for t in (x, *others)
+    ]
+
+
 def axes(x: tf.Tensor, reduction_axes) -> tuple[int, ...]:
     """Return the axes sorted and counted from 0; raises ValueError for one that `x` lacks."""
     given = (reduction_axes,) if isinstance(reduction_axes, Integral) else tuple(reduction_axes)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from normlib.arms import Arm
 from normlib.fetch import SUMS, DataError, find, read
 
 SAMPLE = Path(__file__).with_name("fashion_mnist_sample.npz")
@@ -78,6 +79,18 @@ def _balanced(labels: np.ndarray, per_class: int) -> np.ndarray:
     return np.sort(np.concatenate([
         rng.choice(np.flatnonzero(labels == label), per_class, replace=False) for label in range(10)
     ]))  # fmt: skip
+
+
+def images(arm: Arm) -> Dataset:
+    """Return the images that the arm is trained and scored on."""
+    found = load(arm.profile)
+    if arm.scored_on == "validation":
+        found = validation_split(found)
+    if not arm.examples:
+        return found
+    chosen = batch_order(0, 0, len(found.train_labels))[: arm.examples]
+    train_images, train_labels = found.train_images[chosen], found.train_labels[chosen]
+    return found._replace(train_images=train_images, train_labels=train_labels)
 
 
 def validation_split(images: Dataset) -> Dataset:

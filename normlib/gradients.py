@@ -10,8 +10,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from normlib import checks, ops
-from normlib.fusion import fused
+from normlib import checks, fusion, ops, sums
 
 # The equations ---------------------------------------------------------------------------------
 
@@ -31,25 +30,13 @@ def batch_norm_backward(
     (`replicas.py`), else nothing. Source: Ioffe & Szegedy 2015, section 3; the mask adds `share`.
     """
     inv_std = tf.math.rsqrt(variance + epsilon)
-    sum_dy = ops.in_turn(tf.reduce_sum, dy, reduction_axes)
-    sum_dy_x_hat = ops.in_turn(tf.reduce_sum, along(dy, x, mean, inv_std), reduction_axes)
+    sum_dy = sums.in_turn(tf.reduce_sum, dy, reduction_axes)
+    sum_dy_x_hat = sums.in_turn(tf.reduce_sum, fusion.along(dy, x, mean, inv_std), reduction_axes)
     all_dy, all_dy_x_hat, dmean, dvariance = total(sum_dy, sum_dy_x_hat, dmean, dvariance)
     dvariance -= gamma * all_dy_x_hat * tf.square(inv_std) / 2
     dmean -= gamma * all_dy * inv_std
-    dx = through_statistics(dy, x, mean, gamma * inv_std, share, dmean, dvariance)
-    return dx, sum_like(sum_dy_x_hat, gamma), sum_like(sum_dy, beta)
-
-
-@fused
-def along(dy, x, mean, inv_std):
-    """Return dy * x_hat."""
-    return dy * ((x - mean) * inv_std)
-
-
-@fused
-def through_statistics(dy, x, mean, scale, share, dmean, dvariance):
-    """Return scale * dy + share * (dmean + 2 * (x - mean) * dvariance)."""
-    return scale * dy + share * (dmean + 2 * dvariance * (x - mean))
+    dx = fusion.through_statistics(dy, x, mean, gamma * inv_std, share, dmean, dvariance)
+    return dx, sums.sum_like(sum_dy_x_hat, gamma), sums.sum_like(sum_dy, beta)
 
 
 def normalize_backward(dy, x, mean, variance, gamma, beta, *, epsilon):
@@ -64,8 +51,8 @@ def normalize_backward(dy, x, mean, variance, gamma, beta, *, epsilon):
     inv_std = tf.math.rsqrt(variance + epsilon)
     x_hat = (x - mean) * inv_std
     dx = gamma * inv_std * dy
-    dmean, dvariance = -sum_like(dx, mean), -sum_like(dx * x_hat * inv_std / 2, variance)
-    return dx, dmean, dvariance, sum_like(dy * x_hat, gamma), sum_like(dy, beta)
+    dmean, dvariance = -sums.sum_like(dx, mean), -sums.sum_like(dx * x_hat * inv_std / 2, variance)
+    return dx, dmean, dvariance, sums.sum_like(dy * x_hat, gamma), sums.sum_like(dy, beta)
 
 
 def layer_norm_backward(dy, x, mean, variance, gamma, beta, *, reduction_axes, epsilon):
@@ -79,21 +66,11 @@ def layer_norm_backward(dy, x, mean, variance, gamma, beta, *, reduction_axes, e
     Source: the chain rule, as for batch norm, along the other axes.
     """
     inv_std = tf.math.rsqrt(variance + epsilon)
-    dy_x_hat = along(dy, x, mean, inv_std)
-    along_mean = ops.average(product(gamma, dy), reduction_axes=reduction_axes)
-    along_x_hat = ops.average(product(gamma, dy_x_hat), reduction_axes=reduction_axes)
-    dx = across(dy, x, mean, inv_std, gamma, along_mean, along_x_hat)
-    return dx, sum_like(dy_x_hat, gamma), sum_like(dy, beta)
-
-
-product = fused(tf.multiply)
-
-
-@fused
-def across(dy, x, mean, inv_std, gamma, along_mean, along_x_hat):
-    """Return inv_std * (gamma * dy - along_mean - x_hat * along_x_hat)."""
-    x_hat = (x - mean) * inv_std
-    return inv_std * (gamma * dy - along_mean - x_hat * along_x_hat)
+    dy_x_hat = fusion.along(dy, x, mean, inv_std)
+    along_mean = sums.average(fusion.product(gamma, dy), reduction_axes=reduction_axes)
+    along_x_hat = sums.average(fusion.product(gamma, dy_x_hat), reduction_axes=reduction_axes)
+    dx = fusion.across(dy, x, mean, inv_std, gamma, along_mean, along_x_hat)
+    return dx, sums.sum_like(dy_x_hat, gamma), sums.sum_like(dy, beta)
 
 
 def rms_norm_backward(dy, x, gamma, *, reduction_axes, epsilon):
@@ -104,12 +81,12 @@ def rms_norm_backward(dy, x, gamma, *, reduction_axes, epsilon):
 
     Source: Zhang & Sennrich 2019, section 4.2.
     """
-    mean_square = ops.average(tf.square(x), reduction_axes=reduction_axes)
+    mean_square = sums.average(tf.square(x), reduction_axes=reduction_axes)
     inv_rms = tf.math.rsqrt(mean_square + epsilon)
     x_hat = x * inv_rms
     dx_hat = gamma * dy
-    along_x_hat = ops.average(dx_hat * x_hat, reduction_axes=reduction_axes)
-    return inv_rms * (dx_hat - x_hat * along_x_hat), sum_like(dy * x_hat, gamma)
+    along_x_hat = sums.average(dx_hat * x_hat, reduction_axes=reduction_axes)
+    return inv_rms * (dx_hat - x_hat * along_x_hat), sums.sum_like(dy * x_hat, gamma)
 
 
 def mean_only_backward(dy, dmean, x, beta, *, reduction_axes):
@@ -119,9 +96,9 @@ def mean_only_backward(dy, dmean, x, beta, *, reduction_axes):
 
     Source: Salimans & Kingma 2016, section 4: the gradient is centred too.
     """
-    share = share_of_mean(x, None, reduction_axes)
-    dx = dy - ops.average(dy, reduction_axes=reduction_axes) + share * dmean
-    return dx, sum_like(dy, beta)
+    share = sums.share_of_mean(x, None, reduction_axes)
+    dx = dy - sums.average(dy, reduction_axes=reduction_axes) + share * dmean
+    return dx, sums.sum_like(dy, beta)
 
 
 def weight_norm_backward(dw, unit, norm, g, *, reduction_axes):
@@ -134,32 +111,8 @@ def weight_norm_backward(dw, unit, norm, g, *, reduction_axes):
     Source: Salimans & Kingma 2016, equation 3.
     """
     dg = tf.reduce_sum(dw * unit, reduction_axes, keepdims=True)
-    dv = rejected(dw, unit, tf.math.divide_no_nan(g, norm), dg)
-    return dv, sum_like(dg, g)
-
-
-@fused
-def rejected(dw, unit, scale, along):
-    """Return scale * (dw - along * unit)."""
-    return scale * (dw - along * unit)
-
-
-def sum_like(gradient, parameter):
-    """Return the gradient summed over the axes on which `parameter` was broadcast."""
-    lead = len(gradient.shape) - len(parameter.shape)
-    shared = [lead + i for i, length in enumerate(parameter.shape) if length == 1]
-    total = tf.reduce_sum(gradient, [*range(lead), *shared])
-    return tf.reshape(total, tf.shape(parameter))
-
-
-def share_of_mean(x, weights, reduction_axes):
-    """Return the derivative of `ops.average` by each element: 1 / n, or weights / sum(weights)."""
-    if weights is None:
-        lengths = tf.gather(tf.shape(x), tf.constant(reduction_axes, tf.int32))
-        count = tf.reduce_prod(lengths)
-        return 1 / tf.cast(count, x.dtype)
-    total = tf.reduce_sum(tf.broadcast_to(weights, tf.shape(x)), reduction_axes, keepdims=True)
-    return tf.math.divide_no_nan(weights, total)
+    dv = fusion.rejected(dw, unit, tf.math.divide_no_nan(g, norm), dg)
+    return dv, sums.sum_like(dg, g)
 
 
 # The ops ---------------------------------------------------------------------------------------
@@ -169,13 +122,13 @@ def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights
     """`ops.batch_norm` with the gradient of `batch_norm_backward`; `weights` are constants."""
     x = checks.floating(x)
     reduction_axes = checks.axes(x, reduction_axes)
-    wide, gamma, beta = ops.widen(x, gamma, beta)
+    wide, gamma, beta = checks.widen(x, gamma, beta)
     weights = None if weights is None else tf.cast(weights, wide.dtype)
     options = {"reduction_axes": reduction_axes, "epsilon": epsilon}
 
     def forward(x, gamma, beta):
         y, mean, variance = ops.batch_norm(x, gamma, beta, weights=weights, **options)
-        share = share_of_mean(x, weights, reduction_axes)
+        share = sums.share_of_mean(x, weights, reduction_axes)
         saved = (x, gamma, beta, mean, variance, share, lambda *sums: sums)
         return (y, mean, variance), lambda *d: batch_norm_backward(*d, *saved, **options)
 
@@ -201,7 +154,7 @@ def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3):
         options = {"reduction_axes": reduction_axes, "epsilon": epsilon}
         return y, lambda dy: layer_norm_backward(dy, *saved, **options)
 
-    y = tf.custom_gradient(forward)(*ops.widen(x, gamma, beta))
+    y = tf.custom_gradient(forward)(*checks.widen(x, gamma, beta))
     return tf.cast(y, x.dtype)
 
 
@@ -240,7 +193,7 @@ def weight_norm(v, g, *, reduction_axes):
         backward = partial(weight_norm_backward, unit=unit, norm=norm, g=g, **options)
         return ops.weight_norm(v, g, **options), backward
 
-    return tf.cast(tf.custom_gradient(forward)(*ops.widen(v, g)), v.dtype)
+    return tf.cast(tf.custom_gradient(forward)(*checks.widen(v, g)), v.dtype)
 
 
 def weight_standardization(v, *, reduction_axes, epsilon: float = 1e-5):
@@ -256,7 +209,7 @@ def _with_backward(op, backward, x, *parameters, **options):
     def forward(*tensors):
         return op(*tensors, **options), lambda *d: backward(*d, *tensors, **options)
 
-    y = tf.custom_gradient(forward)(*ops.widen(x, *parameters))
+    y = tf.custom_gradient(forward)(*checks.widen(x, *parameters))
     first, *rest = y if isinstance(y, (tuple, list)) else (y,)
     first = tf.cast(first, x.dtype)
     return (first, *rest) if rest else first

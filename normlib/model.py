@@ -28,16 +28,16 @@ def build(arm: Arm, seed: int) -> keras.Sequential:
         *_first_block(arm, seed),
         *(layer for block in range(1, arm.blocks) for layer in _further_block(arm, seed, block)),
         keras.layers.Flatten(),
-        _weights(arm, keras.layers.Dense(100, **_draw(arm, seed, 1))),
+        _weights(arm, keras.layers.Dense(100, **draw(arm, seed, 1))),
         *_norm_and_relu(arm, "hidden"),
-        _weights(arm, keras.layers.Dense(CLASSES, **_draw(arm, seed, 2))),
+        _weights(arm, keras.layers.Dense(CLASSES, **draw(arm, seed, 2))),
     ])  # fmt: skip
     _move_one_weight(model.trainable_variables[0], arm.ulps)
     return model
 
 
 def _first_block(arm: Arm, seed: int) -> list[keras.layers.Layer]:
-    options = {"filters": 30, "kernel_size": 5, "padding": "same"} | _draw(arm, seed, 0)
+    options = {"filters": 30, "kernel_size": 5, "padding": "same"} | draw(arm, seed, 0)
     if arm.implementation == "folded":
         folded = kernels.ConvolutionBatchNorm(momentum=MOMENTUM, epsilon=EPSILON, **options)
         return [folded, keras.layers.MaxPooling2D(), keras.layers.ReLU()]
@@ -48,7 +48,7 @@ def _first_block(arm: Arm, seed: int) -> list[keras.layers.Layer]:
 
 
 def _further_block(arm: Arm, seed: int, block: int) -> list[keras.layers.Layer]:
-    options = {"filters": 30, "kernel_size": 3, "padding": "same"} | _draw(arm, seed, 2 + block)
+    options = {"filters": 30, "kernel_size": 3, "padding": "same"} | draw(arm, seed, 2 + block)
     return [_weights(arm, keras.layers.Conv2D(**options)), *_norm_and_relu(arm, "conv")]
 
 
@@ -58,7 +58,8 @@ def _move_one_weight(kernel: keras.Variable, ulps: int) -> None:
     kernel.assign(values)
 
 
-def _draw(arm: Arm, seed: int, kernel: int) -> dict:
+def draw(arm: Arm, seed: int, kernel: int) -> dict:
+    """The argument of a layer that draws its kernel, the run's `kernel`-th, as `arm.init` says."""
     seed = SEEDS_A_RUN * seed + kernel
     if arm.init == "he":
         initializer = keras.initializers.VarianceScaling(2, "fan_in", "untruncated_normal", seed)

@@ -8,50 +8,7 @@ floating-point, axes that `x` lacks, and parameters that do not broadcast; see `
 
 import tensorflow as tf
 
-from normlib import checks
-from normlib.fusion import fused
-
-
-def widen(x, *others) -> list[tf.Tensor]:
-    """Return the tensors in the widest of their floating-point types, float32 at least."""
-    x = checks.floating(x)
-    types = [tf.as_dtype(t.dtype) for t in (x, *others) if hasattr(t, "dtype")]
-    dtype = max([tf.float32, *(t for t in types if t.is_floating)], key=lambda t: t.size)
-    # Python's numbers are converted at once: tf.cast would round them to float32 first.
-    return [
-        tf.cast(t, dtype) if hasattr(t, "dtype") else tf.convert_to_tensor(t, dtype)
-        for t in (x, *others)
-    ]
-
-
-def average(x, *, reduction_axes, weights=None) -> tf.Tensor:
-    """Return the mean of `x` over `reduction_axes`, which keep length 1.
-
-    mean = sum(weights * x) / sum(weights)
-
-    weights: 1 or 0 as a mask says, or None for 1 everywhere. With all weights 0 it is 0.
-    """
-    if weights is None:
-        return in_turn(tf.reduce_mean, x, reduction_axes)
-    weights = tf.broadcast_to(weights, tf.shape(x))
-    weighted = tf.where(weights > 0, weights * x, 0)  # whatever x holds where it is masked
-    total, count = (tf.reduce_sum(t, reduction_axes, keepdims=True) for t in (weighted, weights))
-    return tf.math.divide_no_nan(total, count)
-
-
-def in_turn(reduce, x, reduction_axes) -> tf.Tensor:
-    """Return `x` reduced over axes, which keep length 1; of channels, the last position last.
-
-    TensorFlow adds rows of many channels quickly, and rows of few slowly.
-    """
-    axes = checks.axes(x, reduction_axes)
-    if axes[1:] and axes[-1] < len(x.shape) - 1:
-        x, axes = reduce(x, axes[:-1], keepdims=True), axes[-1:]
-    return reduce(x, axes, keepdims=True)
-
-
-deviation = fused(tf.subtract)
-squared_deviation = fused(tf.math.squared_difference)
+from normlib import checks, fusion, sums
 
 
 def moments(x, *, reduction_axes, weights=None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -62,10 +19,10 @@ def moments(x, *, reduction_axes, weights=None) -> tuple[tf.Tensor, tf.Tensor]:
     Two passes, the mean refined by the mean of what it leaves, because average(x**2) - mean**2
     cancels at large means: a constant has variance 0. Source: Chan, Golub & LeVeque 1983.
     """
-    mean = average(x, reduction_axes=reduction_axes, weights=weights)
-    mean += average(deviation(x, mean), reduction_axes=reduction_axes, weights=weights)
-    squares = squared_deviation(x, mean)
-    variance = average(squares, reduction_axes=reduction_axes, weights=weights)
+    mean = sums.average(x, reduction_axes=reduction_axes, weights=weights)
+    mean += sums.average(fusion.deviation(x, mean), reduction_axes=reduction_axes, weights=weights)
+    squares = fusion.squared_deviation(x, mean)
+    variance = sums.average(squares, reduction_axes=reduction_axes, weights=weights)
     return mean, variance
 
 
@@ -80,15 +37,9 @@ def normalize(x, mean, variance, gamma, beta, *, epsilon: float) -> tf.Tensor:
     parameters = {"mean": mean, "variance": variance, "gamma": gamma, "beta": beta}
     for name, parameter in parameters.items():
         checks.broadcasts(parameter, x, name)
-    wide, mean, variance, gamma, beta = widen(x, mean, variance, gamma, beta)
-    y = scale_and_shift(wide, mean, tf.math.rsqrt(variance + epsilon), gamma, beta)
+    wide, mean, variance, gamma, beta = checks.widen(x, mean, variance, gamma, beta)
+    y = fusion.scale_and_shift(wide, mean, tf.math.rsqrt(variance + epsilon), gamma, beta)
     return tf.cast(y, x.dtype)
-
-
-@fused
-def scale_and_shift(x, mean, inv_std, gamma, beta) -> tf.Tensor:
-    """Return gamma * inv_std * (x - mean) + beta."""
-    return gamma * inv_std * (x - mean) + beta
 
 
 def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights=None):
@@ -106,7 +57,7 @@ def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights
     x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
     checks.constant_on(gamma, x, reduction_axes, "gamma")
     checks.constant_on(beta, x, reduction_axes, "beta")
-    wide, *_ = widen(x, gamma, beta)
+    wide, *_ = checks.widen(x, gamma, beta)
     weights = None if weights is None else tf.cast(weights, wide.dtype)
     mean, variance = moments(wide, reduction_axes=reduction_axes, weights=weights)
     return normalize(x, mean, variance, gamma, beta, epsilon=epsilon), mean, variance
@@ -131,7 +82,7 @@ def mean_only_batch_norm(x, beta, *, reduction_axes) -> tuple[tf.Tensor, tf.Tens
     """
     x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
     checks.broadcasts(beta, x, "beta")
-    wide, beta = widen(x, beta)
+    wide, beta = checks.widen(x, beta)
     mean, _ = moments(wide, reduction_axes=reduction_axes)
     return tf.cast(wide - mean + beta, x.dtype), mean
 
@@ -147,7 +98,7 @@ def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3) -> tf.T
     Source: Ba, Kiros & Hinton 2016, equations 3 and 4.
     """
     x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
-    wide, *_ = widen(x, gamma, beta)
+    wide, *_ = checks.widen(x, gamma, beta)
     mean, variance = moments(wide, reduction_axes=reduction_axes)
     return normalize(x, mean, variance, gamma, beta, epsilon=epsilon)
 
@@ -202,8 +153,8 @@ def rms_norm(x, gamma, *, reduction_axes, epsilon: float = 1e-6) -> tf.Tensor:
     """
     x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
     checks.broadcasts(gamma, x, "gamma")
-    wide, gamma = widen(x, gamma)
-    mean_square = average(tf.square(wide), reduction_axes=reduction_axes)
+    wide, gamma = checks.widen(x, gamma)
+    mean_square = sums.average(tf.square(wide), reduction_axes=reduction_axes)
     return tf.cast(gamma * tf.math.rsqrt(mean_square + epsilon) * wide, x.dtype)
 
 
@@ -219,7 +170,7 @@ def weight_norm(v, g, *, reduction_axes) -> tf.Tensor:
     v, reduction_axes = checks.floating(v, "v"), checks.axes(v, reduction_axes)
     checks.constant_on(g, v, reduction_axes, "g")
     checks.broadcasts(g, v, "g")
-    wide, g = widen(v, g)
+    wide, g = checks.widen(v, g)
     unit, _ = direction(wide, reduction_axes=reduction_axes)
     return tf.cast(g * unit, v.dtype)
 

@@ -8,15 +8,26 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from normlib.arms import Arm
+
+COMMON = (
+    "checks", "sums", "fusion", "ops", "gradients", "replicas", "kernels", "layers", "weights",
+    "variants", "model", "scoring", "train",
+)  # fmt: skip
+
+
+def sources(arm: Arm) -> str:
+    """A hash of the code that decides the arm's numbers: comments and docstrings aside."""
+    own = [name for name, used in _FURTHER.items() if used(arm)]
+    return _hash(*COMMON, *own)
+
+
+_FURTHER = {"recurrent": lambda arm: arm.network == "rnn", "probes": lambda arm: arm.probe != ""}
+
 
 @cache
-def sources() -> str:
-    """A hash of the code that decides the numbers of a run: comments and docstrings aside."""
+def _hash(*names: str) -> str:
     folder = Path(__file__).parent
-    names = (
-        "fusion", "ops", "gradients", "replicas", "kernels", "layers", "weights", "variants",
-        "model", "train",
-    )  # fmt: skip
     code = "\n".join(_code(folder / f"{name}.py") for name in names)
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 

@@ -23,7 +23,7 @@ def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights
     options = {"reduction_axes": checks.axes(checks.floating(x), reduction_axes)}
     if context is None or context.num_replicas_in_sync == 1:
         return gradients.batch_norm(x, gamma, beta, epsilon=epsilon, weights=weights, **options)
-    wide, gamma, beta = ops.widen(x, gamma, beta)
+    wide, gamma, beta = checks.widen(x, gamma, beta)
     weights = tf.ones_like(wide) if weights is None else tf.cast(weights, wide.dtype)
     weights = tf.broadcast_to(weights, tf.shape(wide))
 

@@ -101,16 +101,19 @@ def current(records: dict) -> dict:
 def train(runs: list[tuple[Arm, int]], executor: Executor | None = None) -> Iterator[Record]:
     """Train each run in a one-thread process of its own, one a core; yield each record when done.
 
+    Runs that differ in how they are scored are trained once, together.
+
     `executor` is anything that submits as those of `concurrent.futures` do, a Dask cluster's too.
     A run that fails does not stop the others: RunFailed comes after them.
     """
     if not runs:
         return
-    states, reporter = SimpleQueue(), Reporter(len(runs))
-    pool = executor or ThreadPoolExecutor(min(os.cpu_count() or 1, len(runs)))
+    trainings = _together(runs)
+    states, reporter = SimpleQueue(), Reporter(len(trainings))
+    pool = executor or ThreadPoolExecutor(min(os.cpu_count() or 1, len(trainings)))
     # A callback stays on this machine; elsewhere only finished runs are seen.
     work = worker.run if executor else partial(worker.run, progress=states.put)
-    futures = {pool.submit(work, arm, seed) for arm, seed in runs}
+    futures = {pool.submit(work, arms, seed) for arms, seed in trainings}
     try:
         yield from _finished(futures, states, reporter)
     finally:
@@ -122,6 +125,13 @@ def train(runs: list[tuple[Arm, int]], executor: Executor | None = None) -> Iter
         reporter.close()
 
 
+def _together(runs: list[tuple[Arm, int]]) -> list[tuple[tuple[Arm, ...], int]]:
+    found: dict[tuple[Arm, int], list[Arm]] = {}
+    for arm, seed in runs:
+        found.setdefault((arm.trained, seed), []).append(arm)
+    return [(tuple(arms), seed) for (_, seed), arms in found.items()]
+
+
 def _finished(pending: set[Future], states: SimpleQueue, reporter: Reporter) -> Iterator[Record]:
     failed = []
     while pending:
@@ -130,8 +140,8 @@ def _finished(pending: set[Future], states: SimpleQueue, reporter: Reporter) -> 
             if future.exception():
                 failed.append(future.exception())
             else:
-                states.put(_last_state(future.result()))
-                yield future.result()
+                states.put(_last_state(future.result()[0]))
+                yield from future.result()
         while not states.empty():
             reporter.take(states.get())
         reporter.show()
@@ -154,7 +164,7 @@ def _how_to(experiment: Experiment, missing: list) -> str:
 
 
 def _say_changed_sources(records: list[Record]) -> None:
-    changed = [record for record in records if record.sources != sources()]
+    changed = [record for record in records if record.sources != sources(record.arm)]
     if changed:
         print(
             f"{len(changed)} of these {len(records)} records were computed by other sources than "

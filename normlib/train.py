@@ -2,20 +2,21 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
-from normlib import data, model
+from normlib import data, model, probes, recurrent
 from normlib.archive import Record
 from normlib.arms import Arm
 from normlib.provenance import environment, sources
+from normlib.scoring import Score, Scorer, cross_entropy, predict
 
 PROTOCOL = 2  # raise it whenever the numbers of a run may change
 STEPS_A_CALL = 10  # training steps per call into the graph: how often progress and loss are seen
-SCORED_AT_ONCE = 1000
-CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+NETWORKS = {"cnn": model.build, "rnn": recurrent.build}
 
 Progress = Callable[[int, int, int, float], None]
 
@@ -27,49 +28,71 @@ def run(arm: Arm, seed: int, progress: Progress = lambda *_: None) -> Record:
     `progress(step, steps, epoch, accuracy)` is called every ten steps, with the training accuracy
     of the epoch so far. A loss that is not finite ends the run, recorded as `diverged`.
     """
-    begin = time.perf_counter()
-    images = select(data.load(arm.profile), arm)
-    trainer = Trainer(arm, seed, images)
-    curves: dict[str, list[float]] = {name: [] for name in CURVES}
-    losses, diverged, predictions = [], None, np.zeros(0, np.uint8)
-    for epoch in range(1, arm.epochs + 1):
-        epoch_losses, accuracy = trainer.train(epoch, progress)
-        losses += epoch_losses
-        diverged = first_not_finite(losses)
-        if diverged is not None:
+    (record,) = runs((arm,), seed, progress)
+    return record
+
+
+def runs(arms: Sequence[Arm], seed: int, progress: Progress = lambda *_: None) -> list[Record]:
+    """Train once what `arms` share, differing in `evaluation` alone; return a record of each."""
+    begin, shared = time.perf_counter(), arms[0]
+    trainer, log = Trainer(shared, seed, data.images(shared)), Log()
+    scores: dict[Arm, list[Score]] = {arm: [] for arm in arms}
+    for epoch in range(1, shared.epochs + 1):
+        log.add(*trainer.train(epoch, progress))
+        if log.diverged is not None:
             break
-        test_loss, predictions = trainer.score()
-        test_accuracy = np.mean(predictions == images.test_labels)
-        values = (np.mean(epoch_losses), accuracy, test_loss, test_accuracy)
-        for name, value in zip(CURVES, values, strict=True):
-            curves[name].append(float(value))
+        for arm in arms:
+            scores[arm].append(trainer.scorer.score(arm.evaluation))
+    of_scoring = sum(score.seconds for found in scores.values() for score in found)
+    log.seconds = time.perf_counter() - begin - of_scoring
+    return [_record(trainer, arm, log, scores[arm]) for arm in arms]
+
+
+@dataclass
+class Log:
+    """What training says, before any scoring: an entry an epoch, losses an entry a step."""
+
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    diverged: int | None = None
+    seconds: float = 0.0
+
+    def add(self, losses: list[float], accuracy: float) -> None:
+        """Add an epoch; one that diverged has its losses only."""
+        self.losses += losses
+        self.diverged = first_not_finite(self.losses)
+        if self.diverged is None:
+            self.train_loss.append(float(np.mean(losses)))
+            self.train_accuracy.append(accuracy)
+
+
+def _record(trainer: "Trainer", arm: Arm, log: Log, scores: list[Score]) -> Record:
+    labels = trainer.images.test_labels.numpy()
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     return Record(
-        arm=arm, seed=seed, protocol=PROTOCOL, **curves, loss_every_10=losses[::10],
-        predictions=predictions, diverged=diverged, seconds=time.perf_counter() - begin,
-        sources=sources(), environment=environment(tf.__version__, threads),
+        arm=arm, seed=trainer.seed, protocol=PROTOCOL,
+        train_loss=log.train_loss, train_accuracy=log.train_accuracy,
+        test_loss=[score.loss for score in scores],
+        test_accuracy=[float(np.mean(score.predictions == labels)) for score in scores],
+        loss_every_10=log.losses[::10],
+        predictions=scores[-1].predictions if scores else np.zeros(0, np.uint8),
+        diverged=log.diverged, seconds=log.seconds + sum(score.seconds for score in scores),
+        sources=sources(arm), environment=environment(tf.__version__, threads),
+        telemetry=trainer.telemetry,
     )  # fmt: skip
 
 
-def select(images: data.Dataset, arm: Arm) -> data.Dataset:
-    """The images that the arm is trained and scored on."""
-    if arm.scored_on == "validation":
-        images = data.validation_split(images)
-    if not arm.examples:
-        return images
-    chosen = data.batch_order(0, 0, len(images.train_labels))[: arm.examples]
-    train_images, train_labels = images.train_images[chosen], images.train_labels[chosen]
-    return images._replace(train_images=train_images, train_labels=train_labels)
-
-
 class Trainer:
-    """A network, its momentum accumulators, and the compiled steps that train and score it."""
+    """A network, its momentum accumulators, and the compiled steps that train it."""
 
     def __init__(self, arm: Arm, seed: int, images: data.Dataset):
         self.arm, self.seed = arm, seed
         self.images = data.Dataset(*map(tf.constant, images))  # gathered from, step by step
         self.labels = images.train_labels
-        self.model = model.build(arm, seed)
+        self.model = NETWORKS[arm.network](arm, seed)
+        self.scorer = Scorer(self.model, self.images)
+        self.telemetry: list[dict[str, float]] = []
         self.variables = [variable.value for variable in self.model.trainable_variables]
         self.accumulators = [tf.Variable(tf.zeros_like(v)) for v in self.variables]
 
@@ -85,9 +108,16 @@ class Trainer:
             seen = len(losses) * self.arm.batch_size
             done = (epoch - 1) * steps + len(losses)
             progress(done, self.arm.epochs * steps, epoch, hits / seen)
+            self._measure(done)
             if first_not_finite(losses) is not None:
                 break
         return losses, hits / seen
+
+    def _measure(self, step: int) -> None:
+        """Let the arm's probe look at the network, if it has one and wants to at this step."""
+        found = probes.PROBES[self.arm.probe](self, step) if self.arm.probe else {}
+        if found:
+            self.telemetry.append({"step": step, **found})
 
     def _order(self, epoch: int) -> np.ndarray:
         size = len(self.labels)
@@ -124,32 +154,6 @@ class Trainer:
                 grad=gradient, momentum=self.arm.momentum,
             )  # fmt: skip
         return loss, tf.reduce_sum(tf.cast(predict(logits) == labels, tf.int32))
-
-    def score(self) -> tuple[float, np.ndarray]:
-        """Return the mean loss on the test images and the predicted class of each."""
-        of_batch = self.arm.evaluation == "batch"
-        size = Arm.batch_size if of_batch else SCORED_AT_ONCE
-        firsts = range(0, len(self.images.test_labels), size)
-        scores = [self._score(tf.range(i, min(i + size, firsts.stop)), of_batch) for i in firsts]
-        losses, predictions = (np.concatenate(column) for column in zip(*scores, strict=True))
-        return float(losses.mean()), predictions.astype(np.uint8)
-
-    @tf.function(reduce_retracing=True)
-    def _score(self, places: tf.Tensor, of_batch: bool) -> tuple[tf.Tensor, tf.Tensor]:
-        images = tf.gather(self.images.test_images, places)
-        labels = tf.gather(self.images.test_labels, places)
-        logits = self.model(images, training=of_batch)  # writes moving statistics; unread then
-        return cross_entropy(labels, logits), predict(logits)
-
-
-def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Loss of each example in nats: labels (N,), logits (N, 10) -> (N,)."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-
-
-def predict(logits: tf.Tensor) -> tf.Tensor:
-    """The class of the largest logit: (N, 10) -> (N,)."""
-    return tf.argmax(logits, 1, tf.int32)
 
 
 def first_not_finite(losses: list[float]) -> int | None:

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from normlib import gradients, layers, ops
+from normlib import gradients, layers, ops, sums
 
 # The factors of the terms of dx that come through the mean and through the variance.
 BROKEN = {"constant mean": (0, 1), "constant variance": (1, 0), "constant moments": (0, 0)}
@@ -53,7 +53,7 @@ class BrokenBatchNormalization(layers.BatchNormalization):
 
         def forward(x, gamma, beta):
             y, mean, variance = ops.batch_norm(x, gamma, beta, **options)
-            share = gradients.share_of_mean(x, None, self._reduction_axes)
+            share = sums.share_of_mean(x, None, self._reduction_axes)
             saved = (x, gamma, beta, mean, variance, share, self._lose)
             return (y, mean, variance), lambda *d: gradients.batch_norm_backward(
                 *d, *saved, **options

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,39 +28,44 @@ class RunFailed(RuntimeError):
     """A run's process ended without a record."""
 
 
-def run(arm: Arm, seed: int, progress: Callable[[State], None] = lambda _: None) -> Record:
-    """Train one run in a fresh process; raises RunFailed with the end of what it printed."""
+def run(
+    arms: Sequence[Arm], seed: int, progress: Callable[[State], None] = lambda _: None
+) -> list[Record]:
+    """Train once, in a fresh process, arms that differ in `evaluation` alone; a record of each.
+
+    Raises RunFailed with the end of what the process printed.
+    """
     path = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(
-            [sys.executable, "-m", "normlib.worker", json.dumps([asdict(arm), seed])],
+            [sys.executable, "-m", "normlib.worker", json.dumps([[*map(asdict, arms)], seed])],
             stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | {"PYTHONPATH": path},
         ) as process,
     ):  # fmt: skip
         RUNNING.add(process)
         try:
-            values = _read(process.stdout, progress)
+            records = _read(process.stdout, progress)
         finally:
             RUNNING.discard(process)
-        if process.wait() or values is None:
+        if process.wait() or len(records) < len(arms):
             errors.seek(0)
             raise RunFailed(
-                f"{arm.label}, seed {seed}: its process ended with code {process.returncode}. "
+                f"{arms[0].label}, seed {seed}: its process ended with code {process.returncode}. "
                 f"{errors.read()[-2000:]}"
             )
-    return archive.decode(values)
+    return records
 
 
-def _read(lines, progress: Callable[[State], None]) -> dict | None:
-    record = None
+def _read(lines, progress: Callable[[State], None]) -> list[Record]:
+    records = []
     for line in lines:
         kind, values = json.loads(line)
         if kind == "state":
             progress(State(**values))
         else:
-            record = values
-    return record
+            records.append(archive.decode(values))
+    return records
 
 
 def stop() -> None:
@@ -73,16 +78,16 @@ def main() -> None:
     output = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is not the protocol's
     values, seed = json.loads(sys.argv[1])
-    arm = Arm(**values)
+    arms = [Arm(**settings) for settings in values]
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
     def progress(done: int, total: int, epoch: int, accuracy: float) -> None:
-        state = State(f"{arm.label}, seed {seed}", done, total, epoch, arm.epochs, accuracy)
+        state = State(f"{arms[0].label}, seed {seed}", done, total, epoch, arms[0].epochs, accuracy)
         print(json.dumps(["state", asdict(state)]), file=output)
 
-    record = train.run(arm, seed, progress)
-    print(json.dumps(["record", archive.encode(record)]), file=output)
+    for record in train.runs(arms, seed, progress):
+        print(json.dumps(["record", archive.encode(record)]), file=output)
 
 
 if __name__ == "__main__":

@@ -27,4 +27,4 @@ def test_archive_is_complete_and_computed_by_the_present_code(name):
     records = archive.read([archive.PUBLISHED])
     for key in arms.EXPERIMENTS[name].runs():
         assert records[key].protocol == train.PROTOCOL, key
-        assert records[key].sources == provenance.sources(), key
+        assert records[key].sources == provenance.sources(key[0]), key

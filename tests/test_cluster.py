@@ -30,7 +30,7 @@ def test_every_record_arrives_once_though_a_worker_dies(client):
     os.kill(pids[0], signal.SIGKILL)
     found = [first, *records]
     assert sorted(record.seed for record in found) == [0, 1, 2]
-    local = worker.run(ARM, 2)
+    (local,) = worker.run((ARM,), 2)
     (remote,) = (record for record in found if record.seed == 2)
     assert remote.numbers() == local.numbers()
 

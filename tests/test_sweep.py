@@ -23,7 +23,7 @@ def folders(tmp_path, monkeypatch):
 
 
 def known(arm, seed, **changes):
-    values = {"protocol": train.PROTOCOL, "sources": provenance.sources()}
+    values = {"protocol": train.PROTOCOL, "sources": provenance.sources(arm)}
     return record(seed, arm=arm, **(values | changes))
 
 
@@ -68,10 +68,10 @@ def test_changed_sources_are_said(folders, capsys):
 
 
 def test_finished_runs_survive_a_failing_one(folders, monkeypatch):
-    def one_fails(arm, seed, progress):
+    def one_fails(arms, seed, progress):
         if seed == 1:
             raise worker.RunFailed("out of memory")
-        return known(arm, seed)
+        return [known(arm, seed) for arm in arms]
 
     monkeypatch.setattr(worker, "run", one_fails)
     with pytest.raises(worker.RunFailed, match=r"1 runs failed; the others are kept. out of mem"):
@@ -98,15 +98,15 @@ def test_a_killed_process_loses_its_run_only_and_a_restart_trains_it(folders, mo
 def test_a_failing_run_says_why(folders):
     arm = Arm(norm="own", source="def wrong(x, gamma, beta):\n    return missing", profile="quick")
     with pytest.raises(worker.RunFailed, match=r"code 1(.|\n)*name 'missing' is not defined"):
-        worker.run(arm, 0)
+        worker.run((arm,), 0)
 
 
 def test_two_sweeps_at_once_train_every_run_once(folders, monkeypatch, capsys):
     trained = []
 
-    def train_one(arm, seed, progress):
+    def train_one(arms, seed, progress):
         trained.append(seed)
-        return known(arm, seed)
+        return [known(arm, seed) for arm in arms]
 
     monkeypatch.setattr(worker, "run", train_one)
     experiment = Experiment("some", (SMALL,), tuple(range(20)))
@@ -183,3 +183,15 @@ def test_progress_is_silent_when_off_and_on_stderr_in_a_plain_process(monkeypatc
             reporter.take(state)
         reporter.show()
         assert capfd.readouterr().err.startswith(expected)
+
+
+def test_arms_that_are_scored_differently_are_trained_once(folders, monkeypatch):
+    both = [dataclasses.replace(SMALL, norm="batch", evaluation=e) for e in ("running", "batch")]
+    found, run = [], worker.run
+    monkeypatch.setattr(worker, "run", lambda *a, **k: found.append(a) or run(*a, **k))
+    records = list(sweep.train([(arm, 3) for arm in [SMALL, *both]]))
+    assert sorted(len(arms) for arms, _ in found) == [1, 2]
+    running, batch = (next(r for r in records if r.arm == arm) for arm in both)
+    assert running.train_loss == batch.train_loss and running.test_loss != batch.test_loss
+    (alone,) = sweep.train([(both[1], 3)])
+    assert alone.numbers() == batch.numbers()

@@ -17,7 +17,7 @@ def test_record_says_what_was_run(tiny_record, tiny_arm):
         3,
         train.PROTOCOL,
     )
-    for name in train.CURVES:
+    for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
         assert len(getattr(tiny_record, name)) == tiny_arm.epochs
     assert len(tiny_record.loss_every_10) == 2  # 16 steps: the losses of steps 0 and 10
     labels = data.load("quick").test_labels
@@ -86,7 +86,7 @@ def test_scoring_uses_the_moving_statistics_and_changes_no_state(tiny_arm):
     images = data.load("quick")
     trainer = train.Trainer(tiny_arm, 0, images)
     before = trainer.model.get_weights()
-    _, predictions = trainer.score()
+    _, predictions, _ = trainer.scorer.score("running")
     for old, new in zip(before, trainer.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     alone = trainer.model(images.test_images[:1], training=False)
@@ -109,27 +109,16 @@ def test_folded_batch_norm_trains_as_batch_norm():
     np.testing.assert_allclose(folded.test_loss, plain.test_loss, rtol=5e-3)
 
 
-def test_scoring_with_batch_statistics_scores_a_hundred_images_together():
-    arm = Arm("batch", evaluation="batch", batch_size=50, profile="quick")
-    trainer = train.Trainer(arm, 0, data.load("quick"))
-    loss, predictions = trainer.score()
-    logits = trainer.model(trainer.images.test_images[100:200], training=True)
-    np.testing.assert_array_equal(predictions[100:200], np.argmax(logits, 1))
-    running = train.Trainer(dataclasses.replace(arm, evaluation="running"), 0, data.load("quick"))
-    assert abs(loss - running.score()[0]) > 0.01
-
-
 def test_a_run_is_chosen_on_images_that_it_was_not_trained_on():
     images = data.load("quick")
-    split = train.select(images, Arm(scored_on="validation", profile="quick"))
+    split = data.images(Arm(scored_on="validation", profile="quick"))
     assert len(split.test_labels) == 2000 // 12 and len(split.train_labels) == 2000 - 2000 // 12
     together = np.concatenate([split.train_images, split.test_images]).sum((1, 2, 3))
     np.testing.assert_array_equal(np.sort(together), np.sort(images.train_images.sum((1, 2, 3))))
 
 
 def test_fewer_examples_are_the_same_ones_for_every_arm():
-    images = data.load("quick")
-    some = train.select(images, Arm(examples=150, profile="quick"))
-    others = train.select(images, Arm("batch", examples=150, profile="quick"))
+    some = data.images(Arm(examples=150, profile="quick"))
+    others = data.images(Arm("batch", examples=150, profile="quick"))
     assert len(some.train_labels) == 150 and len(some.test_labels) == 1000
     np.testing.assert_array_equal(some.train_images, others.train_images)

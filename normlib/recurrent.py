@@ -1,0 +1,68 @@
+"""The recurrent network that reads an image row by row, for an arm."""
+
+import keras
+import tensorflow as tf
+
+from normlib import layers
+from normlib.arms import Arm
+from normlib.model import CLASSES, EPSILON, INPUT_SHAPE, MOMENTUM, draw
+
+ROWS, UNITS = INPUT_SHAPE[0], 100
+
+
+def build(arm: Arm, seed: int) -> keras.Sequential:
+    """Return the arm's network, images (N, 28, 28, 1) to logits (N, 10), weights drawn from `seed`.
+
+    h = tanh(norm(row @ W + h @ U + b)) for each row from the top, h = 0 before;  dense 10 of the
+    last h
+
+    LN and RMS norm have one gamma and beta for all rows (Ba et al. 2016, equation 4); BN has
+    statistics, gamma and beta of each row, or with implementation "shared" one for all.
+    """
+    inputs, hidden, dense = (draw(arm, seed, kernel)["kernel_initializer"] for kernel in range(3))
+    return keras.Sequential([
+        keras.Input(INPUT_SHAPE),
+        RowReader(_norms(arm), inputs, hidden),
+        keras.layers.Dense(CLASSES, kernel_initializer=dense),
+    ])  # fmt: skip
+
+
+def _norms(arm: Arm) -> list[keras.layers.Layer]:
+    if arm.norm == "batch" and arm.implementation == "ours":
+        return [_norm(arm) for _ in range(ROWS)]
+    return [_norm(arm)] * ROWS
+
+
+def _norm(arm: Arm) -> keras.layers.Layer:
+    if arm.norm == "batch":
+        return layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON)
+    if arm.norm == "none":
+        return keras.layers.Identity()
+    named = {"layer": layers.LayerNormalization, "rms": layers.RMSNormalization}
+    return named[arm.norm](epsilon=EPSILON)
+
+
+class RowReader(keras.layers.Layer):
+    """A recurrent layer over the rows of an image, with a norm of the summed inputs at each row."""
+
+    def __init__(self, norms: list[keras.layers.Layer], inputs, hidden, **kwargs):
+        super().__init__(**kwargs)
+        self.norms, self.initializers = norms, (inputs, hidden)
+
+    def build(self, input_shape):
+        """Make the kernels W and U, the bias b, and the norms."""
+        inputs, hidden = self.initializers
+        self.inputs = self.add_weight(
+            name="inputs", shape=(input_shape[2], UNITS), initializer=inputs
+        )
+        self.hidden = self.add_weight(name="hidden", shape=(UNITS, UNITS), initializer=hidden)
+        self.bias = self.add_weight(name="bias", shape=(UNITS,), initializer="zeros")
+        for norm in dict.fromkeys(self.norms):
+            norm.build((None, UNITS))
+
+    def call(self, images):
+        """Read images (N, H, W, 1) from the top; return the last h, (N, UNITS)."""
+        h = tf.zeros([tf.shape(images)[0], UNITS])
+        for row, norm in zip(tf.unstack(images[..., 0], axis=1), self.norms, strict=True):
+            h = tf.tanh(norm(row @ self.inputs.value + h @ self.hidden.value + self.bias.value))
+        return h
