@@ -17,7 +17,10 @@ BOOK = tomllib.loads((ROOT / "claims.toml").read_text())
 ARMS = {name: Arm(**settings) for name, settings in BOOK["arms"].items()}
 RATES = BOOK["learning_rates"]
 _FIRST = BOOK["design"]["first_seed"]
-SEEDS = tuple(range(_FIRST, _FIRST + BOOK["design"]["seeds"]))  # none of them in the pilot
+# The seeds of each look, those of the one before included; none of them is in the pilot.
+LOOKS = [tuple(range(_FIRST, _FIRST + n)) for n in BOOK["design"]["looks"]]
+FIRST, LAST = LOOKS
+SECOND_LOOK = BOOK["design"]["second_look"]
 
 
 @dataclass(frozen=True)
@@ -76,17 +79,24 @@ CLAIMS = _claims()
 
 
 def experiments() -> dict[str, Experiment]:
-    """What to sweep: the arms of every claim, and the choice and use of best learning rates."""
-    decided = [claim for claim in CLAIMS.values() if claim.arms]
-    headline = {arm: None for c in decided if not c.rates for arm in c.settings()}
+    """What to sweep: the arms of every claim, and the choice and use of best learning rates.
+
+    "second_look" and "best_rates" are there once the book names their claims and rates.
+    """
     found = {
-        "headline": Experiment("headline", tuple(headline), SEEDS),
-        "learning_rates": Experiment("learning_rates", tuple(candidates()), PILOT_SEEDS),
+        "headline": _arms(c for c in CLAIMS.values() if not c.rates),
+        "best_rates": _arms(c for c in CLAIMS.values() if c.rates and RATES["chosen"]),
+        "second_look": _arms(CLAIMS[name] for name in SECOND_LOOK),
+        "learning_rates": tuple(candidates()),
     }
-    if RATES["chosen"]:
-        arms = {arm: None for c in decided if c.rates for arm in c.settings()}
-        found["best_rates"] = Experiment("best_rates", tuple(arms), SEEDS)
-    return found
+    seeds = {"learning_rates": PILOT_SEEDS, "second_look": LAST[len(FIRST) :]}
+    return {
+        name: Experiment(name, arms, seeds.get(name, FIRST)) for name, arms in found.items() if arms
+    }
+
+
+def _arms(rows: Iterable[Claim]) -> tuple[Arm, ...]:
+    return tuple(dict.fromkeys(arm for claim in rows for arm in claim.settings()))
 
 
 def candidates() -> dict[Arm, str]:

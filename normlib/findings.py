@@ -10,7 +10,7 @@ import pandas as pd
 
 from normlib import inference
 from normlib.archive import Record
-from normlib.claims import SEEDS, Claim
+from normlib.claims import Claim
 from normlib.inference import Finding
 
 # What a metric takes from a record, and its unit.
@@ -91,7 +91,7 @@ def unit(claim: Claim) -> str:
     return STATISTICS[claim.statistic][1] or METRICS[claim.metric][1]
 
 
-def complete(claim: Claim, records: dict, seeds: Iterable[int] = SEEDS) -> list[int]:
+def complete(claim: Claim, records: dict, seeds: Iterable[int]) -> list[int]:
     """Those of the seeds that every arm of the claim has a record of."""
     return [seed for seed in seeds if all((arm, seed) in records for arm in claim.settings())]
 
@@ -101,7 +101,7 @@ def diverged(claim: Claim, records: dict, seed: int) -> bool:
     return any(records[arm, seed].diverged is not None for arm in claim.settings())
 
 
-def columns(claim: Claim, records: dict, seeds: Iterable[int] = SEEDS) -> list:
+def columns(claim: Claim, records: dict, seeds: Iterable[int]) -> list:
     """The metric of each arm by seed, for the seeds that have it of every arm.
 
     A seed with which any of the arms diverged is left out; the ledger counts those.
@@ -115,13 +115,13 @@ def columns(claim: Claim, records: dict, seeds: Iterable[int] = SEEDS) -> list:
     return frames if claim.statistic == "each_epoch" else [frame[0] for frame in frames]
 
 
-def samples(claim: Claim, records: dict, seeds: Iterable[int] = SEEDS) -> pd.Series:
+def samples(claim: Claim, records: dict, seeds: Iterable[int]) -> pd.Series:
     """A value a seed of a statistic in PER_SEED, less the published size if the claim has one."""
     return STATISTICS[claim.statistic][0](*columns(claim, records, seeds)) - claim.published
 
 
-def find(claim: Claim, records: dict) -> Finding:
-    """The finding of a claim from these records, by (arm, seed)."""
+def find(claim: Claim, records: dict, seeds: Iterable[int]) -> Finding:
+    """The finding of a claim from the records, by (arm, seed), of these seeds."""
     if claim.statistic in PER_SEED:
-        return inference.mean(samples(claim, records).to_numpy(), claim.size)
-    return STATISTICS[claim.statistic][0](*columns(claim, records), margin=claim.size)
+        return inference.mean(samples(claim, records, seeds).to_numpy(), claim.size)
+    return STATISTICS[claim.statistic][0](*columns(claim, records, seeds), margin=claim.size)

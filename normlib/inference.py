@@ -17,7 +17,6 @@ from statsmodels.stats.weightstats import DescrStatsW, ttost_ind
 from normlib.stats import Interval, interval
 
 ALPHA, POWER = 0.05, 0.8
-FEWEST, MOST = 30, 60
 MOST_TRIED = 10_000
 VERDICTS = ("SUPPORTED", "REFUTED", "EQUIVALENT", "INCONCLUSIVE", "UNTESTABLE-AS-STATED")
 
@@ -99,24 +98,29 @@ def least_equal(findings: Sequence[Finding]) -> Finding:
     return max(findings, key=lambda f: f.tost)
 
 
-def holm(p: Sequence[float]) -> np.ndarray:
-    """The p-values adjusted over their family; NaN, a claim without its runs yet, counts as 1."""
-    return multipletests(np.nan_to_num(np.asarray(p, float), nan=1), method="holm")[1]
+def holm(p: Sequence[float], looks: int) -> np.ndarray:
+    """The p-values adjusted over so many looks (Bonferroni's) and then over their family (Holm's).
+
+    NaN, a claim without its runs yet, counts as 1.
+    """
+    p = np.minimum(1, looks * np.nan_to_num(np.asarray(p, float), nan=1))
+    return multipletests(p, method="holm")[1]
 
 
 def verdict(claim: str, found: Finding, p: float, tost: float) -> str:
     """What a claim of "higher", "lower", "different" or "equal" comes to.
 
-    `p` and `tost` are the found ones, adjusted over the family. A difference that the
-    equivalence test finds inside the margin counts as none, whichever its sign: a claim that
+    `p` and `tost` are the found ones, adjusted over the looks and the family. A difference that
+    the equivalence test finds inside the margin counts as none, whichever its sign: a claim that
     means any difference, however small, has no margin.
 
     - SUPPORTED: a difference is claimed, p <= 0.05 on the claimed side, and not inside the margin.
     - REFUTED: a difference is claimed and p <= 0.05 on the other side, or tost <= 0.05; or
-      equality is claimed and the 95 % interval lies wholly outside the margin.
+      equality is claimed and the 95 % interval lies wholly outside the margin (of an equality
+      that holds, 2.5 % of looks at most say so, 5 % of two).
     - EQUIVALENT: equality is claimed and tost <= 0.05, that is to say the (adjusted) 90 % interval
       lies inside the margin. No difference found is not equality.
-    - INCONCLUSIVE: none of these; these runs do not tell.
+    - INCONCLUSIVE: none of these; these runs do not tell. After the first look, more are made.
     - UNTESTABLE-AS-STATED: never from runs; the claim's own row says why.
     """
     inside = tost <= ALPHA
@@ -156,8 +160,3 @@ def seeds_for_equivalence(sd: float, margin: float, alpha: float = ALPHA) -> int
     """How many seeds let TOST find an equality at this margin 4 times in 5."""
     tries = range(3, MOST_TRIED)
     return tries[bisect(tries, POWER, key=lambda n: tost_power(sd, n, margin, alpha))]
-
-
-def affordable(seeds: int) -> int:
-    """As many seeds as that, but never below 30, the pilot's sd being rough, nor above 60."""
-    return int(np.clip(seeds, FEWEST, MOST))

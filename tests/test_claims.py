@@ -8,10 +8,16 @@ import pytest
 from test_archive import record
 
 from normlib import archive, arms, claims, findings, inference, ledger, lottery
-from normlib.claims import ARMS, CLAIMS, SEEDS, Claim
+from normlib.claims import ARMS, CLAIMS, FIRST, LAST, Claim
 
 ROWS = list(CLAIMS.values())
 DECIDED = [claim for claim in ROWS if claim.arms]
+
+
+@pytest.fixture(autouse=True)
+def quick_holm(monkeypatch):
+    """statsmodels collects garbage in every call, which takes a thousand times the call's time."""
+    monkeypatch.setattr("gc.collect", lambda: 0)
 
 
 def made(name, seed, accuracy=0.88, **changes):
@@ -26,7 +32,7 @@ def made(name, seed, accuracy=0.88, **changes):
     return record(seed, arm=ARMS[name], **(values | changes))
 
 
-def runs(seeds=SEEDS, **columns):
+def runs(seeds=LAST, **columns):
     """Records by (arm, seed) of arms whose accuracies, one a seed, are given by name."""
     rows = [
         made(name, seed, accuracy)
@@ -37,7 +43,7 @@ def runs(seeds=SEEDS, **columns):
 
 
 def noise(seed, mean=0.88, sd=0.003):
-    return np.random.default_rng(seed).normal(mean, sd, len(SEEDS))
+    return np.random.default_rng(seed).normal(mean, sd, len(LAST))
 
 
 def test_every_claim_is_whole():
@@ -61,8 +67,8 @@ def test_ids_are_unique_and_the_families_of_the_size_that_is_said():
 def test_every_arm_that_is_defined_is_used_and_the_headline_has_them_all():
     assert {name for claim in DECIDED for name in claim.arms} == set(ARMS)
     found = claims.experiments()["headline"]
-    assert set(found.arms) == set(ARMS.values()) and found.seeds == SEEDS
-    assert not set(SEEDS) & set(arms.PILOT_SEEDS)
+    assert set(found.arms) == set(ARMS.values()) and found.seeds == FIRST
+    assert not set(LAST) & set(arms.PILOT_SEEDS)
 
 
 def test_a_claim_like_another_has_its_runs_and_not_its_sentence():
@@ -70,30 +76,77 @@ def test_a_claim_like_another_has_its_runs_and_not_its_sentence():
     assert (CLAIMS["C17"].claim, CLAIMS["E6"].claim) == ("different", "equal")
 
 
-def test_the_number_of_seeds_is_what_the_pilot_asks_for():
+def test_the_pilot_asks_for_more_seeds_than_the_last_look_has():
     table = ledger.sizes(archive.read([archive.PUBLISHED]))
-    assert len(SEEDS) == table["kept within 30 and 60"].max()
+    assert (len(FIRST), len(LAST)) == (30, 60) and LAST[:30] == FIRST
+    assert table["seeds needed"].max() > len(LAST)
 
 
-def test_sizes_are_for_holms_worst_case_and_the_kind_of_claim():
+def test_sizes_are_for_one_of_two_looks_in_holms_worst_case():
     columns = {"bn": noise(1), "none": noise(2), "bn_keras": noise(3)}
-    table = ledger.sizes(runs(**columns), SEEDS).set_index("id")
+    table = ledger.sizes(runs(**columns), LAST).set_index("id")
     sd = 100 * (columns["bn"] - columns["none"]).std(ddof=1)
-    needed = inference.seeds_for_difference(sd, 0.2, 0.05 / 12)
     assert table.loc["H1", "sd"] == pytest.approx(sd)
-    assert table.loc["H1", "seeds needed"] == needed
-    needed = inference.seeds_for_equivalence(table.loc["E1", "sd"], 0.2, 0.05 / 9)
+    level = 0.05 / 2 / 12
+    assert table.loc["H1", "seeds needed"] == inference.seeds_for_difference(sd, 0.2, level)
+    for n in (30, 60):
+        seen = table.loc["H1", f"detectable difference, n = {n}"]
+        assert seen == pytest.approx(inference.detectable(sd, n, level))
+    needed = inference.seeds_for_equivalence(table.loc["E1", "sd"], 0.2, 0.05 / 2 / 9)
     assert table.loc["E1", "seeds needed"] == needed
 
 
 def test_a_claim_without_all_its_runs_is_pending_and_shows_no_effect():
-    found = ledger.ledger(runs(SEEDS[:-1], bn=noise(1)[1:], none=0.5)).set_index("id")
+    found = ledger.ledger(runs(FIRST[:-1], bn=noise(1)[:29], none=0.5)).set_index("id")
     row = found.loc["H1"]
     assert (row["verdict"], row["outcome"], row["n"]) == ("pending", "pending", "–")
     assert row["effect (95 % interval)"] == "–" == row["adjusted p"]
     assert found.loc["L1", "verdict"] == "pending"
     assert found.loc["C3", ["verdict", "outcome", "n"]].tolist() == ["REFUTED", "–", "–"]
     assert len(found) == len(ROWS)
+
+
+def shown(seeds, **columns):
+    """H3's row (WN less none) of the ledger on these runs, whose first seeds alone say little."""
+    return ledger.ledger(runs(seeds, **columns)).set_index("id").loc["H3"]
+
+
+LATE = np.r_[np.tile([0.02, -0.018], 15), np.tile([0.02, 0.018], 15)]  # doubtful, then plain
+
+
+def test_a_first_look_sees_its_own_seeds_and_no_others():
+    alone = shown(FIRST, none=0.88, wn=0.88 + LATE[:30])
+    assert (alone["verdict"], alone["n"], alone["look"]) == ("INCONCLUSIVE", 30, 1)
+    partly = shown(LAST[:45], none=0.88, wn=0.88 + LATE[:45])
+    assert partly.equals(alone)
+    whole = shown(LAST, none=0.88, wn=0.88 + LATE)
+    assert (whole["verdict"], whole["n"], whole["look"]) == ("SUPPORTED", 60, 2)
+
+
+def test_what_the_first_look_decides_stands():
+    plain = np.tile([0.02, 0.018], 15)
+    first = shown(FIRST, none=0.88, wn=0.88 + plain)
+    assert (first["verdict"], first["n"]) == ("SUPPORTED", 30)
+    assert shown(LAST, none=0.88, wn=0.88 + np.r_[plain, -plain]).equals(first)
+
+
+def test_a_p_that_two_looks_double_above_5_percent_decides_nothing():
+    shift = 0.0042 + np.tile([0.007, -0.007], 15)
+    row = shown(FIRST, none=0.88, wn=0.88 + shift)
+    p = inference.mean(100 * shift).p
+    assert 0.025 < 12 * p < 0.05
+    assert row["verdict"] == "INCONCLUSIVE"
+    assert float(row["adjusted p"]) == pytest.approx(2 * 12 * p, rel=0.05)
+
+
+def test_a_claim_that_was_inconclusive_gets_the_second_looks_seeds(monkeypatch):
+    records = runs(FIRST, none=0.88, wn=0.88 + LATE[:30])
+    assert ledger.inconclusive(records) == ["H3"]
+    assert "second_look" not in claims.experiments()
+    monkeypatch.setattr(claims, "SECOND_LOOK", ledger.inconclusive(records))
+    found = claims.experiments()["second_look"]
+    assert set(found.arms) == {ARMS["none"], ARMS["wn"]}
+    assert found.seeds == tuple(range(130, 160))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +156,7 @@ def known():
     effects = {"ln_hidden": (2, 0.006, 1e-3), "wn": (3, 0, 1e-4), "bn": (4, 0.0013, 3e-3)}
     effects["bn_keras"] = (5, 0.0013, 3e-3)
     records = runs(none=base, **{name: base + noise(*effect) for name, effect in effects.items()})
-    lost = made("ln_hidden", SEEDS[3], diverged=5, test_accuracy=[])
+    lost = made("ln_hidden", FIRST[3], diverged=5, test_accuracy=[])
     records |= {lost.key: lost}
     return records, ledger.ledger(records).set_index("id")
 
@@ -125,15 +178,16 @@ def test_the_p_of_an_equality_is_its_equivalence_tests(known):
 def test_p_is_adjusted_over_the_whole_family_the_pending_included(known):
     records, found = known
     tested = ["H1", "H2", "H3", "H4", "H5", "H6", "H7"]
-    p = [findings.find(CLAIMS[name], records).p for name in tested]
+    assert found.loc["H1", "look"] == 2
+    p = [findings.find(CLAIMS[name], records, LAST).p for name in tested]
     left = 12 - sum(p[0] > other for other in p)  # the twelve hypotheses less the smaller p
     assert 1 < left < 12
-    assert float(found.loc["H1", "adjusted p"]) == pytest.approx(left * p[0], rel=0.05)
+    assert float(found.loc["H1", "adjusted p"]) == pytest.approx(2 * left * p[0], rel=0.05)
 
 
 def test_a_diverged_seed_is_left_out_and_said(known):
     row = known[1].loc["H2"]
-    assert row["n"] == len(SEEDS) - 1
+    assert row["n"] == len(FIRST) - 1
     assert row["effect (95 % interval)"].endswith("; 1 diverged")
 
 
@@ -156,21 +210,21 @@ def test_statistic(statistic, names, expected):
     jitter = dict(zip(VALUES, np.random.default_rng(6).normal(0, 1e-5, (5, 60)), strict=True))
     records = runs(**{name: VALUES[name] + jitter[name] for name in names})
     claim = Claim("X", "", "", arms=tuple(names), statistic=statistic, margin=0.2)
-    assert findings.find(claim, records).mean == pytest.approx(expected, abs=0.01)
+    assert findings.find(claim, records, LAST).mean == pytest.approx(expected, abs=0.01)
 
 
 def test_between_seeds_uses_each_seed_once():
-    values = 0.88 + np.arange(len(SEEDS)) / 1e4
+    values = 0.88 + np.arange(len(LAST)) / 1e4
     claim = Claim("X", "", "", arms=("none",), statistic="between_seeds", published=0.11)
-    found = findings.find(claim, runs(none=values))
-    assert (found.mean, found.n) == (pytest.approx(0.3 - 0.11), len(SEEDS) // 2)
+    found = findings.find(claim, runs(none=values), LAST)
+    assert (found.mean, found.n) == (pytest.approx(0.3 - 0.11), len(LAST) // 2)
 
 
 def test_spread_is_of_the_first_arm_over_the_second():
     base = noise(1)
     records = runs(bn=0.5 + 2 * base, none=base + noise(2, 0, 1e-6))
     claim = Claim("X", "", "", arms=("bn", "none"), statistic="spread")
-    assert findings.find(claim, records).mean == pytest.approx(np.log(2), abs=0.01)
+    assert findings.find(claim, records, LAST).mean == pytest.approx(np.log(2), abs=0.01)
 
 
 def test_each_epoch_takes_the_epoch_that_differs_most():
@@ -184,7 +238,7 @@ def test_each_epoch_takes_the_epoch_that_differs_most():
         "X", "", "", arms=("bn", "none"), statistic="each_epoch",
         metric="train_accuracy_by_epoch", margin=0.2,
     )  # fmt: skip
-    found = findings.find(claim, records)
+    found = findings.find(claim, records, LAST)
     assert found.mean == pytest.approx(5, abs=0.1) and found.tost > 0.9
 
 

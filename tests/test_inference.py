@@ -10,6 +10,12 @@ from normlib.inference import Finding
 RUNS = 2500
 
 
+@pytest.fixture(autouse=True)
+def quick_holm(monkeypatch):
+    """statsmodels collects garbage in every call, which takes a thousand times the call's time."""
+    monkeypatch.setattr("gc.collect", lambda: 0)
+
+
 def simulated(mean, sd, n, seed=0, runs=RUNS):
     """That many experiments of n paired differences with this true mean and spread."""
     return np.random.default_rng(seed).normal(mean, sd, (runs, n))
@@ -73,14 +79,30 @@ def test_the_detectable_effect_is_right_at_every_n():
     assert found == pytest.approx(np.full(70, 2.85), abs=0.07)  # 1.96 + 0.84, a little more for t
 
 
-@pytest.mark.parametrize(("needed", "afforded"), [(3, 30), (45, 45), (500, 60)])
-def test_seeds_are_kept_between_30_and_60(needed, afforded):
-    assert inference.affordable(needed) == afforded
+def decided(runs, n, claim="different", **margin):
+    """The verdicts at this n on runs that are looked at twice and are a family of their own."""
+    for differences in runs:
+        found = inference.mean(differences[:n], **margin)
+        p, tost = (inference.holm([p], looks=2)[0] for p in (found.p, found.tost))
+        yield inference.verdict(claim, found, p, tost)
+
+
+def test_at_either_of_two_looks_no_difference_is_found_1_time_in_20_at_most():
+    runs = simulated(0, 0.4, 60, seed=7, runs=2000)
+    looks = np.array([list(decided(runs, n)) for n in (30, 60)])
+    assert 0.03 < np.mean((looks == "SUPPORTED").any(0)) < 0.055
+
+
+def test_at_either_of_two_looks_a_difference_at_the_margin_is_equivalent_1_time_in_20_at_most():
+    runs = simulated(0.2, 0.4, 60, seed=8, runs=2000)
+    looks = np.array([list(decided(runs, n, "equal", margin=0.2)) for n in (30, 60)])
+    assert 0.03 < np.mean((looks == "EQUIVALENT").any(0)) < 0.055
 
 
 def test_holm_by_hand():
-    found = inference.holm([0.01, 0.04, 0.03, np.nan])  # x4, then x3 and x2, never falling
+    found = inference.holm([0.01, 0.04, 0.03, np.nan], looks=1)  # x4, x3, x2, never falling
     assert found == pytest.approx([0.04, 0.09, 0.09, 1])
+    assert inference.holm([0.01, 0.04, 0.6], looks=2) == pytest.approx([0.06, 0.16, 1])
 
 
 def test_welch_covers_the_true_difference_when_spreads_differ():
