@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from normlib import archive, arms, claims, data, exploration, worker
+from normlib import archive, arms, claims, data, exploration, probing, worker
 from normlib import train as training
 from normlib.archive import Record
 from normlib.arms import Arm, Experiment
@@ -19,7 +19,9 @@ from normlib.fetch import find
 from normlib.progress import Reporter, State
 from normlib.provenance import sources
 
-EXPERIMENTS = arms.EXPERIMENTS | claims.experiments() | exploration.EXPERIMENTS
+EXPERIMENTS = (
+    arms.EXPERIMENTS | claims.experiments() | exploration.EXPERIMENTS | probing.EXPERIMENTS
+)
 SECONDS_BETWEEN_REPORTS = 0.5
 LIVE_EPOCHS = 1
 

@@ -1,0 +1,90 @@
+"""The experiments that measure on the way (see `probes.py`), and what they measured.
+
+Exploratory: none of them decides a claim.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from normlib.archive import Record
+from normlib.arms import NONE, OUR_BN, OUR_LN, OUR_LN_HIDDEN, OUR_WN, PILOT_SEEDS, Arm, Experiment
+from normlib.stats import Interval
+
+SEEDS = (0, 1, 2, 3, 4)
+REDUCED = {"examples": 20000, "epochs": 2}  # 400 steps: measuring costs as much as the training
+KERNELS = ("conv", "hidden", "output")
+
+
+def _probed(probe: str, arms: tuple[Arm, ...], seeds: tuple[int, ...], **changes) -> Experiment:
+    return Experiment(probe, tuple(replace(arm, probe=probe, **changes) for arm in arms), seeds)
+
+
+COMPARED = (NONE, OUR_BN, OUR_LN_HIDDEN, OUR_LN)
+EXPERIMENTS = {
+    "weights": _probed("weights", (NONE, OUR_WN, Arm("weight", "published")), PILOT_SEEDS),
+    "sharpness": _probed("sharpness", COMPARED, SEEDS, **REDUCED),
+    "predictiveness": _probed("predictiveness", COMPARED, SEEDS, **REDUCED),
+}
+
+
+def plain(arm: Arm) -> Arm:
+    """The arm without its probe and on all images: what its label should say."""
+    return replace(arm, probe="", examples=Arm.examples, epochs=Arm.epochs)
+
+
+def measured(records: Iterable[Record]) -> pd.DataFrame:
+    """A row a measurement: the plain arm, seed, step, and what the probe found."""
+    return pd.DataFrame([
+        {"arm": plain(record.arm), "seed": record.seed} | row
+        for record in records
+        for row in record.telemetry
+    ])  # fmt: skip
+
+
+def along_gradient(records: Iterable[Record]) -> pd.DataFrame:
+    """A row a measurement of `predictiveness`: the extremes along the line, and how smooth it is.
+
+    lowest and highest loss, w itself included; lowest and highest change of the gradient;
+    smoothness = max(change m / (m * learning_rate)), the effective beta-smoothness
+    """
+    found = measured(records)
+    losses, changes = found.filter(regex="^loss"), found.filter(regex="^change")
+    multiples = changes.columns.str.removeprefix("change ").astype(float)
+    distance = multiples * np.array([[arm.learning_rate] for arm in found["arm"]])
+    return found[["arm", "seed", "step"]].assign(**{
+        "lowest loss": losses.min(axis=1),
+        "highest loss": losses.max(axis=1),
+        "lowest change": changes.min(axis=1),
+        "highest change": changes.max(axis=1),
+        "smoothness": (changes / distance).max(axis=1),
+    })  # fmt: skip
+
+
+def last(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
+    """The arm's last measured value by seed."""
+    return found[found["arm"] == arm].groupby("seed")[column].last()
+
+
+def log_mean(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
+    """The mean of the arm's logarithms over all steps, by seed."""
+    rows = found[found["arm"] == arm]
+    return np.log(rows[column]).groupby(rows["seed"]).mean()
+
+
+def times(logs: Interval) -> str:
+    """An interval of a difference of logarithms, as a ratio: `0.52 times (95 % interval …)`."""
+    mean, low, high = np.exp([logs.mean, logs.low, logs.high])
+    return f"{mean:.2f} times (95 % interval {low:.2f} to {high:.2f}, n = {logs.n})"
+
+
+def threshold(arm: Arm) -> float:
+    """The curvature at which gradient descent with the arm's rate and momentum becomes unstable.
+
+    2 * (1 + momentum) / learning_rate
+
+    On a quadratic, without the noise of minibatches. Source: Cohen et al. 2021, equation 1.
+    """
+    return 2 * (1 + arm.momentum) / arm.learning_rate
