@@ -38,5 +38,5 @@ def _list(verdict: str, rows: pd.DataFrame) -> str:
 
 def _item(row: dict) -> str:
     effect = row["effect (95 % interval)"]
-    found = "" if effect == "–" else f" {effect}, n = {row['n']}."
+    found = "" if effect == "–" else f" {effect}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n']}."
     return f"- [{row['id']}]({row['decided by']}) {row['claim']}{found}"

@@ -36,8 +36,8 @@ def test_counts_go_by_verdict_in_one_order():
 def test_decided_claims_are_listed_by_verdict_with_effect_and_link():
     assert summary.decided(book(PENDING, FAILED, HELD, ARGUED)) == (
         "**SUPPORTED** (1):\n\n"
-        "- [H2](08_claims.ipynb) LN helps. +0.30 points (+0.10 to +0.50), n = 60.\n\n"
+        "- [H2](08_claims.ipynb) LN helps. +0.30 points (+0.10 to +0.50), n\xa0=\xa060.\n\n"
         "**REFUTED** (2):\n\n"
-        "- [C1](08_claims.ipynb) “WN helps” 0.00 points (−0.10 to +0.10), n = 30.\n"
+        "- [C1](08_claims.ipynb) “WN helps” 0.00 points (−0.10 to +0.10), n\xa0=\xa030.\n"
         "- [C2](08_claims.ipynb) “as expected”"
     )
