@@ -213,8 +213,8 @@ def test_test_fails_if_the_linter_does(failing, notebooks, monkeypatch):
 
 
 def test_sweep_passes_everything_on(ran):
-    lab.main(["sweep", "pilot", "--publish"])
-    assert ran[0][0] == "-m normlib.sweep pilot --publish"
+    lab.main(["sweep", "pilot", "--publish", "--seeds", "3:8"])
+    assert ran[0][0] == "-m normlib.sweep pilot --seeds 3:8 --publish"
 
 
 def test_bench_measures_and_publishes(ran):
