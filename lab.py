@@ -236,11 +236,15 @@ def command_setup(options, rest):
     return 0
 
 
+def find_data():
+    """Find or fetch the images before anything waits for them; return the exit code."""
+    return run(str(PYTHON), "-m", "normlib.data")
+
+
 def command_report(options, rest):
-    if options.profile == "full":
-        failed = run(str(PYTHON), "-m", "normlib.data")
-        if failed:
-            return failed
+    failed = find_data() if options.profile == "full" else 0
+    if failed:
+        return failed
     flags = ["--publish"] if options.publish else []
     return run(str(PYTHON), "-m", "report.build", "--profile", options.profile, *flags)
 
@@ -282,7 +286,7 @@ def command_sweep(options, rest):
 
 
 def command_verify(options, rest):
-    return run(str(PYTHON), "-m", "normlib.verify", *rest)
+    return find_data() or run(str(PYTHON), "-m", "normlib.verify", *rest)
 
 
 def command_bench(options, rest):
