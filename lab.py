@@ -5,7 +5,7 @@
   report   execute the notebooks, training for real, and write the HTML and PDF report
   test     run the linter, the tests, and the notebooks in the quick profile
   open     open the notebooks in JupyterLab
-  sweep    train the runs of an experiment that are not in the archive yet
+  sweep    train the runs of an experiment that are not in the archive yet, or more seeds of it
   verify   retrain some archived runs, and say how far they agree
   bench    measure the training step against Keras's and PyTorch's, the latter in .venv-bench
 
@@ -13,7 +13,8 @@ examples:
   python3 lab.py report                    the whole report, on all of Fashion-MNIST
   python3 lab.py report --profile quick    a first look, on an embedded sample of the data
   python3 lab.py test -k batch_norm        some of the tests
-  python3 lab.py sweep --list              the experiments
+  python3 lab.py sweep --list              the experiments, and which of their runs there are
+  python3 lab.py sweep pilot --seeds 3:8   more seeds, 3 to 7, of an experiment's arms
   python3 lab.py verify 5                  five random runs of the archive
 """
 
@@ -235,11 +236,15 @@ def command_setup(options, rest):
     return 0
 
 
+def find_data():
+    """Find or fetch the images before anything waits for them; return the exit code."""
+    return run(str(PYTHON), "-m", "normlib.data")
+
+
 def command_report(options, rest):
-    if options.profile == "full":
-        failed = run(str(PYTHON), "-m", "normlib.data")
-        if failed:
-            return failed
+    failed = find_data() if options.profile == "full" else 0
+    if failed:
+        return failed
     flags = ["--publish"] if options.publish else []
     return run(str(PYTHON), "-m", "report.build", "--profile", options.profile, *flags)
 
@@ -281,7 +286,7 @@ def command_sweep(options, rest):
 
 
 def command_verify(options, rest):
-    return run(str(PYTHON), "-m", "normlib.verify", *rest)
+    return find_data() or run(str(PYTHON), "-m", "normlib.verify", *rest)
 
 
 def command_bench(options, rest):

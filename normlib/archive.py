@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from normlib.arms import Arm
 
@@ -128,24 +127,3 @@ def _records(file: Path) -> Iterable[Record]:
             raise ValueError(
                 f"{file} line {number} is not a record ({error}); restore it or delete the line."
             ) from error
-
-
-def epochs(records: Iterable[Record]) -> pd.DataFrame:
-    """One row an epoch of each run: arm, seed, epoch, losses, accuracies in percent."""
-    return pd.DataFrame([_epoch(record, i) for record in records for i in _epochs(record)])
-
-
-def _epochs(record: Record) -> range:
-    return range(len(record.test_loss))
-
-
-def _epoch(record: Record, i: int) -> dict:
-    return {
-        "arm": record.arm.label,
-        "seed": record.seed,
-        "epoch": i + 1,
-        "train_loss": record.train_loss[i],
-        "test_loss": record.test_loss[i],
-        "train_accuracy": 100 * record.train_accuracy[i],
-        "test_accuracy": 100 * record.test_accuracy[i],
-    }

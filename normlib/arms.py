@@ -142,11 +142,12 @@ class Arm:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A named list of arms, each to be trained with each of the seeds."""
+    """A named list of arms, each to be trained with each of the seeds, and what it is for."""
 
     name: str
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
+    purpose: str = ""
 
     def runs(self) -> list[tuple[Arm, int]]:
         """Every (arm, seed), arm by arm."""
@@ -175,18 +176,18 @@ PILOT_SEEDS = (0, 1, 2)
 
 
 def _experiments(pilot: Iterable[Arm]) -> dict[str, Experiment]:
-    families = {
-        "baseline": (NONE,),
-        "batch_norm": (NONE, OUR_BN, KERAS_BN),
-        "layer_norm": (NONE, OUR_LN, KERAS_LN, OUR_LN_HIDDEN, KERAS_LN_HIDDEN),
-        "weight_norm": (NONE, OUR_WN),
-        "pilot": tuple(pilot),
-    }
-    found = {name: Experiment(name, arms, PILOT_SEEDS) for name, arms in families.items()}
     moved = tuple(replace(arm, ulps=1) for arm in (OUR_BN, OUR_LN, OUR_LN_HIDDEN))
-    found["twins"] = Experiment("twins", moved, PILOT_SEEDS)
-    quick = Experiment("quick", tuple(arm.quick() for arm in pilot), (0,))
-    return found | {"quick": quick}
+    layer_norms = (OUR_LN, KERAS_LN, OUR_LN_HIDDEN, KERAS_LN_HIDDEN)
+    found = (
+        Experiment("baseline", (NONE,), PILOT_SEEDS, "notebook 00"),
+        Experiment("batch_norm", (NONE, OUR_BN, KERAS_BN), PILOT_SEEDS, "notebook 01"),
+        Experiment("layer_norm", (NONE, *layer_norms), PILOT_SEEDS, "notebook 02"),
+        Experiment("weight_norm", (NONE, OUR_WN), PILOT_SEEDS, "notebook 03"),
+        Experiment("pilot", tuple(pilot), PILOT_SEEDS, "notebook 05, and how many seeds it takes"),
+        Experiment("twins", moved, PILOT_SEEDS, "how far one rounding carries: notebook 04"),
+        Experiment("quick", tuple(arm.quick() for arm in pilot), (0,), "the quick profile"),
+    )
+    return {experiment.name: experiment for experiment in found}
 
 
 EXPERIMENTS = _experiments(

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from normlib import archive, arms, claims, data, exploration, probing, worker
+from normlib import archive, arms, claims, data, exploration, menu, probing, worker
 from normlib import train as training
 from normlib.archive import Record
 from normlib.arms import Arm, Experiment
@@ -191,19 +191,25 @@ def cluster(address: str | None) -> Iterator[Executor | None]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="lab.py sweep", description=__doc__)
     parser.add_argument("name", nargs="?", choices=EXPERIMENTS, help="the experiment")
-    parser.add_argument("--list", action="store_true", help="list the experiments")
+    parser.add_argument("--list", action="store_true", help="list the experiments and their state")
+    parser.add_argument(
+        "--seeds", type=menu.seeds, metavar="A:B", help="seeds A to B - 1, instead of its own"
+    )
     parser.add_argument("--publish", action="store_true", help="write to the committed archive")
     parser.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="train on a Dask cluster")
     options = parser.parse_args()
+    experiments = {
+        name: replace(experiment, seeds=options.seeds or experiment.seeds)
+        for name, experiment in EXPERIMENTS.items()
+    }
     if options.list or not options.name:
-        for name, experiment in EXPERIMENTS.items():
-            print(f"{name}: {len(experiment.arms)} arms x {len(experiment.seeds)} seeds")
+        print(menu.table(experiments, current(archive.read())))
         return
     os.environ["NORMLIB_PROFILE"] = "full"
     folder = archive.PUBLISHED if options.publish else archive.OWN
     try:
         with cluster(options.scheduler) as executor:
-            records = run(EXPERIMENTS[options.name], folder=folder, executor=executor)
+            records = run(experiments[options.name], folder=folder, executor=executor)
     except KeyboardInterrupt:
         sys.exit("\ninterrupted; finished runs are kept, and the same command goes on from there.")
     print(f"{options.name}: {len(records)} records")

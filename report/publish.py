@@ -1,6 +1,5 @@
-"""Renew what is committed: notebooks, HTML, PDF, figures, tables, the README's numbers."""
+"""Renew what is committed: notebooks, HTML, PDF, figures, tables, data, the README's numbers."""
 
-import csv
 import re
 import shutil
 from contextlib import suppress
@@ -11,12 +10,16 @@ import pandas as pd
 from nbformat import NotebookNode
 
 COPIED = ("figures", "tables")
-FINDINGS, SPEED = "table-a7.csv", "benchmark.csv"
+LEDGER, MODES, SPEED = "claims.csv", "table-a7.csv", "benchmark.csv"
+OURS = r"[HE]\d+"  # the ledger's rows that the README has: hypotheses and equivalences
+SHOWN = ["id", "claim", "verdict", "effect (95 % interval)", "n", "outcome"]
 BENCHMARK = "benchmark*"  # tables that `lab.py bench` writes, and no notebook
 
 
 def publish(executed: dict[str, NotebookNode], root: Path) -> None:
-    """Renew the committed notebooks, report, figures and tables."""
+    """Renew the committed notebooks, report, figures, tables, data release and README."""
+    from normlib import release  # not above: TensorFlow comes with it, and few need it
+
     build = root / "report" / "build"
     for name, notebook in executed.items():
         nbformat.write(_without_machine(notebook), root / "notebooks" / f"{name}.ipynb")
@@ -26,6 +29,7 @@ def publish(executed: dict[str, NotebookNode], root: Path) -> None:
         clear(root / "report" / name)
         own = shutil.ignore_patterns(BENCHMARK)
         shutil.copytree(build / name, root / "report" / name, ignore=own, dirs_exist_ok=True)
+    release.write(root / "report" / "tables", root / "report" / "runs")
     write_numbers(root / "README.md", root / "report" / "tables")
 
 
@@ -39,15 +43,45 @@ def clear(folder: Path) -> None:
 
 
 def write_numbers(readme: Path, tables: Path) -> None:
-    """Renew the README's table of findings and its line on speed, each between two comments."""
+    """Renew what the README takes from tables, each text between two comments of its name."""
     if readme.exists():
         text = readme.read_text()
-        for name, now in (
-            ("findings", findings(tables / FINDINGS)),
-            ("speed", speed(tables / SPEED)),
-        ):
-            text = re.sub(rf"(<!-- {name}.*?-->\n).*?(<!-- end)", rf"\1{now}\2", text, flags=re.S)
+        for name, now in numbers(tables).items():
+            text = _replace(text, name, now)
         readme.write_text(text)
+
+
+def _replace(text: str, name: str, now: str) -> str:
+    pattern = rf"(<!-- {name}.*?-->\n).*?(<!-- end)"
+    return re.sub(pattern, lambda found: found[1] + now + found[2], text, flags=re.S)
+
+
+def numbers(tables: Path) -> dict[str, str]:
+    """What the README takes from the tables: the ledger, the modes' accuracies, the speed."""
+    return {
+        "findings": findings(_read(tables / LEDGER)),
+        "modes": markdown(_read(tables / MODES)),
+        "speed": speed(tables / SPEED),
+    }
+
+
+def _read(table: Path) -> pd.DataFrame:
+    return pd.read_csv(table, dtype=str, keep_default_na=False)
+
+
+def findings(book: pd.DataFrame) -> str:
+    """What the ledger says: the verdicts in a sentence, and our hypotheses in a table."""
+    from normlib import summary  # not above: TensorFlow comes with it, and few need it
+
+    ours = book[book["id"].str.fullmatch(OURS)][SHOWN]
+    return f"{summary.counts(book)}\n\n{markdown(ours.rename(columns={'outcome': 'prediction'}))}"
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A table of texts as Markdown."""
+    cells = frame.replace(r"\|", r"\\|", regex=True).to_numpy()
+    rows = [frame.columns, ["---"] * frame.shape[1], *cells]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def speed(table: Path) -> str:
@@ -63,12 +97,6 @@ def speed(table: Path) -> str:
         f"PyTorch (eager, channels last, compiled) {times} as long as this\n"
         f"lab; done in the published script's way, without a norm, {factor:.0f} times as long.\n"
     )
-
-
-def findings(table: Path) -> str:
-    """A CSV file as the rows of a Markdown table."""
-    head, *rows = csv.reader(table.read_text().splitlines())
-    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
 
 
 def _without_machine(notebook: NotebookNode) -> NotebookNode:

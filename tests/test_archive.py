@@ -125,9 +125,3 @@ def test_numbers_leave_out_time_and_machine_only():
         if field.name not in ("seconds", "environment", "predictions", "arm"):
             other = dataclasses.replace(one, **{field.name: "changed"})
             assert one.numbers() != other.numbers(), field.name
-
-
-def test_epochs_has_a_row_an_epoch_with_percent():
-    frame = archive.epochs([record(0), record(1)])
-    assert list(frame["epoch"]) == [1, 2, 1, 2]
-    assert list(frame["test_accuracy"]) == pytest.approx([60, 70, 60, 70])

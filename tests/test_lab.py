@@ -213,8 +213,15 @@ def test_test_fails_if_the_linter_does(failing, notebooks, monkeypatch):
 
 
 def test_sweep_passes_everything_on(ran):
-    lab.main(["sweep", "pilot", "--publish"])
-    assert ran[0][0] == "-m normlib.sweep pilot --publish"
+    lab.main(["sweep", "pilot", "--publish", "--seeds", "3:8"])
+    assert ran[0][0] == "-m normlib.sweep pilot --seeds 3:8 --publish"
+
+
+def test_verify_finds_the_data_first_and_stops_without(ran, monkeypatch):
+    assert lab.main(["verify", "3"]) == 0
+    assert [call for call, _ in ran] == ["-m normlib.data", "-m normlib.verify 3"]
+    monkeypatch.setattr(lab, "run", lambda *c: ran.append(c) or 1)
+    assert lab.main(["verify"]) == 1 and len(ran) == 3
 
 
 def test_bench_measures_and_publishes(ran):

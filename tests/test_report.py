@@ -12,10 +12,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
+import pandas as pd
 import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from test_archive import record
 
+from normlib import archive
 from report import build, exporters, publish
 
 ROOT = Path(__file__).parents[1]
@@ -194,12 +197,15 @@ def test_build_leaves_the_notebooks_and_publish_renews_them(folder, capsys):
     assert contents(folder) == before and not (folder / "report" / "index.html").exists()
     assert "42" in (folder / "report" / "build" / "index.html").read_text()
     assert "report.pdf" in capsys.readouterr().out
+    archive.append(record(5), folder / "report" / "runs")
     tables = folder / "report" / "tables"
     tables.mkdir()
     for name in ("benchmark.csv", "table-9.csv"):
         (tables / name).touch()
     assert build.main(["--profile", "quick", "--publish", "--root", str(folder)]) == 0
-    assert {file.name for file in tables.iterdir()} == {"benchmark.csv", "a.csv"}
+    kept = {"benchmark.csv", "a.csv", "runs.csv", "epochs.csv"}
+    assert {file.name for file in tables.iterdir()} == kept
+    assert pd.read_csv(tables / "runs.csv")["seed"].tolist() == [5]
     published = nbformat.read(folder / "notebooks" / "01_b.ipynb", 4)
     assert published.cells[1].execution_count == 1 and published.cells[1].outputs[0].text == "42\n"
     assert (folder / "report" / "report.pdf").exists()
@@ -251,29 +257,48 @@ def test_a_failing_cell_is_named_and_publishes_nothing(folder, capsys):
 
 
 def test_readme_has_the_published_numbers():
-    readme, tables = (ROOT / "README.md").read_text(), ROOT / "report" / "tables"
-    findings = publish.findings(tables / publish.FINDINGS)
-    assert findings.count("\n") == 10 and findings in readme
-    assert publish.speed(tables / publish.SPEED) in readme
+    readme = (ROOT / "README.md").read_text()
+    for name, text in publish.numbers(ROOT / "report" / "tables").items():
+        assert re.search(rf"<!-- {name}:.*-->\n{re.escape(text)}<!-- end of {name} -->\n", readme)
+
+
+def test_readme_has_our_hypotheses_and_equivalences_and_no_other_claim():
+    text = publish.numbers(ROOT / "report" / "tables")["findings"]
+    names = re.findall(r"^\| (\w+) \|", text, re.M)
+    assert names == ["id", *(f"H{i}" for i in range(1, 13)), *(f"E{i}" for i in range(1, 10))]
+
+
+LEDGER = """\
+id,section,claim,verdict,effect (95 % interval),n,adjusted p,prediction,outcome,decided by
+H1,ours,a | b,pending,–,–,–,SUPPORTED,pending,08_claims.ipynb
+E2,ours,a \\1,EQUIVALENT,+0.1 points (0.0 to +0.2),60,0.01,EQUIVALENT,held,08_claims.ipynb
+L1,ours,c,REFUTED,0,60,0.01,SUPPORTED,failed,08_claims.ipynb
+C1,1.2,“c”,REFUTED,–,–,–,–,–,08_claims.ipynb
+"""
 
 
 def test_numbers_replace_what_stood_there(tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text(
-        "# A\n<!-- findings: how -->\nold\n<!-- end of findings -->\nB\n"
-        "<!-- speed: how -->\nold\n<!-- end of speed -->\nC\n"
-    )
-    (tmp_path / publish.FINDINGS).write_text("mode,n\nour BN,3\n")
+    names = ("findings", "modes", "speed")
+    readme.write_text("\n".join(f"<!-- {n}: how -->\nold\n<!-- end of {n} -->\nB" for n in names))
+    (tmp_path / publish.LEDGER).write_text(LEDGER)
+    (tmp_path / publish.MODES).write_text("mode,n\nour BN,3\n")
     (tmp_path / publish.SPEED).write_text(
         "contender,norm,times ours\nours,BN,1\nKeras fit,BN,1.52\nPyTorch,BN,1.49\n"
         "Keras fit,none,\nPyTorch,none,2\nthe published script's way,none,63.6\n"
     )
     publish.write_numbers(readme, tmp_path)
-    before, after = readme.read_text().split("<!-- speed: how -->\n")
+    findings, modes, speed, _ = readme.read_text().split("-->\nB")
+    counts = "1 claims of the published report and 3 of ours: 2 REFUTED, 1 EQUIVALENT, 1 pending"
+    assert counts in findings and findings.endswith(
+        "| H1 | a \\| b | pending | – | – | pending |\n"
+        "| E2 | a \\1 | EQUIVALENT | +0.1 points (0.0 to +0.2) | 60 | held |\n"
+        "<!-- end of findings "
+    )
     rows = "| mode | n |\n| --- | --- |\n| our BN | 3 |\n"
-    assert before == f"# A\n<!-- findings: how -->\n{rows}<!-- end of findings -->\nB\n"
-    assert "1.5 times (BN), 2.0 times (none)" in after and "64 times" in after
-    assert after.endswith("<!-- end of speed -->\nC\n") and "old" not in after
+    assert modes == f"\n<!-- modes: how -->\n{rows}<!-- end of modes "
+    assert "1.5 times (BN), 2.0 times (none)" in speed and "64 times" in speed
+    assert "old" not in findings + modes + speed
 
 
 def test_published_report_is_offline_and_complete():

@@ -1,6 +1,9 @@
 """`lab.py verify` tells equal runs from close and different ones."""
 
+import sys
 from dataclasses import replace
+
+import pytest
 
 from normlib import archive, sweep, verify
 
@@ -24,6 +27,30 @@ def test_steps_after_the_hundredth_may_drift(tiny_record):
     assert verify.agreement(scaled(longer, 2, step=10), longer) == "different"
 
 
+def test_a_run_that_diverges_again_is_equal(tiny_record):
+    lost, again = (
+        replace(tiny_record, diverged=11, test_loss=[], loss_every_10=[2.5, float("nan")])
+        for _ in range(2)
+    )
+    assert verify.agreement(again, lost) == "bitwise equal"
+    elsewhere = replace(again, loss_every_10=[2.5001, float("nan")])
+    assert verify.agreement(elsewhere, lost).startswith("the first 100")
+    assert verify.agreement(tiny_record, lost) == "different"
+
+
+def test_equal_numbers_of_other_sources_are_equal_and_what_changed_is_named(
+    tiny_record, monkeypatch, capsys
+):
+    environment = tiny_record.environment | {"cpu": "another", "keras": "4"}
+    old = replace(tiny_record, sources="old", environment=environment)
+    monkeypatch.setattr(sweep, "train", lambda runs: [tiny_record])
+    assert verify.verify([old]) == ["bitwise equal"]
+    note = "(other keras, cpu, source code than the archive's)"
+    assert f"bitwise equal {note}\n" in capsys.readouterr().out
+    assert verify.verify([tiny_record]) == ["bitwise equal"]
+    assert "other" not in capsys.readouterr().out
+
+
 def test_archived_runs_are_retrained(tiny_arm, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
     (record,) = sweep.train([(replace(tiny_arm, epochs=1), 3)])
@@ -35,3 +62,27 @@ def test_archived_runs_are_retrained(tiny_arm, tmp_path, monkeypatch, capsys):
 def test_another_run_is_different(tiny_record, monkeypatch, capsys):
     monkeypatch.setattr(sweep, "train", lambda runs: [scaled(tiny_record, 1.1, step=0)])
     assert verify.verify([tiny_record]) == ["different"]
+
+
+@pytest.mark.parametrize(
+    ("factor", "code", "said"),
+    [(1, 0, "1 of 1 bitwise equal: as it must"), (1.1, 1, "1 of 1 different: the code")],
+)
+def test_the_command_says_what_it_means_and_fails_on_a_difference(
+    factor, code, said, tiny_record, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("NORMLIB_PROFILE", "quick")
+    monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["verify", "2"])
+    monkeypatch.setattr(sweep, "train", lambda runs: [scaled(tiny_record, factor, step=0)])
+    archive.append(replace(tiny_record, seconds=150.0), tmp_path)
+    assert verify.main() == code
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Retraining 1 archived runs: about 2 minutes." and said in lines[-1]
+
+
+@pytest.mark.parametrize("count", ["0", "-2", "many"])
+def test_nonsense_retrains_nothing(count, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["verify", count])
+    with pytest.raises(SystemExit, match="2"):
+        verify.main()

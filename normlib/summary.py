@@ -1,0 +1,42 @@
+"""The ledger in a few words, for the report's first page and the README."""
+
+import pandas as pd
+
+from normlib.inference import VERDICTS
+
+
+def counts(book: pd.DataFrame) -> str:
+    """How many claims there are, how many have which verdict, and how our predictions fared."""
+    ours = (book["section"] == "ours").sum()
+    sizes = book["verdict"].value_counts()
+    found = [f"{sizes[verdict]} {verdict}" for verdict in VERDICTS if verdict in sizes]
+    if "pending" in sizes:
+        found.append(f"{sizes['pending']} pending, for want of runs")
+    return (
+        f"{len(book) - ours} claims of the published report and {ours} of ours: "
+        f"{', '.join(found)}. {_predictions(book['outcome'])}"
+    )
+
+
+def _predictions(outcomes: pd.Series) -> str:
+    held, failed = ((outcomes == outcome).sum() for outcome in ("held", "failed"))
+    if not held + failed:
+        return "None of our predictions is decided yet."
+    return f"Of our {held + failed} predictions that are decided, {held} held and {failed} failed."
+
+
+def decided(book: pd.DataFrame) -> str:
+    """The decided claims as Markdown, a list a verdict, each linked to what decides it."""
+    lists = [_list(verdict, book[book["verdict"] == verdict]) for verdict in VERDICTS]
+    return "\n\n".join(filter(None, lists))
+
+
+def _list(verdict: str, rows: pd.DataFrame) -> str:
+    items = [_item(row) for row in rows.to_dict("records")]
+    return "\n".join([f"**{verdict}** ({len(items)}):", "", *items]) if items else ""
+
+
+def _item(row: dict) -> str:
+    effect = row["effect (95 % interval)"]
+    found = "" if effect == "–" else f" {effect}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n']}."
+    return f"- [{row['id']}]({row['decided by']}) {row['claim']}{found}"

@@ -1,0 +1,43 @@
+"""The ledger in words: on made rows, pending and decided."""
+
+import pandas as pd
+
+from normlib import summary
+
+COLUMNS = ("id", "section", "claim", "verdict", "effect (95 % interval)", "n", "outcome")
+
+
+def book(*rows):
+    return pd.DataFrame(rows, columns=COLUMNS).assign(**{"decided by": "08_claims.ipynb"})
+
+
+PENDING = ("H1", "ours", "BN helps.", "pending", "–", "–", "pending")
+HELD = ("H2", "ours", "LN helps.", "SUPPORTED", "+0.30 points (+0.10 to +0.50)", 60, "held")
+FAILED = ("C1", "1.3", "“WN helps”", "REFUTED", "0.00 points (−0.10 to +0.10)", 30, "failed")
+ARGUED = ("C2", "1.6", "“as expected”", "REFUTED", "–", "–", "–")
+
+
+def test_while_everything_is_pending():
+    assert summary.counts(book(PENDING)) == (
+        "0 claims of the published report and 1 of ours: 1 pending, for want of runs. "
+        "None of our predictions is decided yet."
+    )
+    assert summary.decided(book(PENDING)) == ""
+
+
+def test_counts_go_by_verdict_in_one_order():
+    assert summary.counts(book(PENDING, FAILED, HELD, ARGUED)) == (
+        "2 claims of the published report and 2 of ours: 1 SUPPORTED, 2 REFUTED, 1 pending, "
+        "for want of runs. Of our 2 predictions that are decided, 1 held and 1 failed."
+    )
+    assert "pending" not in summary.counts(book(HELD))
+
+
+def test_decided_claims_are_listed_by_verdict_with_effect_and_link():
+    assert summary.decided(book(PENDING, FAILED, HELD, ARGUED)) == (
+        "**SUPPORTED** (1):\n\n"
+        "- [H2](08_claims.ipynb) LN helps. +0.30 points (+0.10 to +0.50), n\xa0=\xa060.\n\n"
+        "**REFUTED** (2):\n\n"
+        "- [C1](08_claims.ipynb) “WN helps” 0.00 points (−0.10 to +0.10), n\xa0=\xa030.\n"
+        "- [C2](08_claims.ipynb) “as expected”"
+    )
