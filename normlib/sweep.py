@@ -1,28 +1,22 @@
-"""Many runs, in parallel: trains what an experiment lacks, in processes of one thread each."""
+"""What an experiment lacks is trained, and what it has is read: the records that notebooks show."""
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Executor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 
-from normlib import archive, arms, claims, data, exploration, menu, probing, worker
+from normlib import archive, arms, claims, data, exploration, menu, pool, probing
 from normlib import train as training
 from normlib.archive import Record
 from normlib.arms import Arm, Experiment
 from normlib.fetch import find
-from normlib.progress import Reporter, State
 from normlib.provenance import sources
 
 EXPERIMENTS = (
     arms.EXPERIMENTS | claims.experiments() | exploration.EXPERIMENTS | probing.EXPERIMENTS
 )
-SECONDS_BETWEEN_REPORTS = 0.5
 LIVE_EPOCHS = 1
 
 
@@ -49,7 +43,7 @@ def run(
         with archive.only_writer(folder or archive.OWN):
             known |= {} if fresh else current(archive.read())  # of a sweep that was waited for
             missing = _missing(experiment, known)
-            for record in train(missing, executor):
+            for record in pool.train(missing, executor):
                 if record.arm.norm != "own":
                     archive.append(record, folder or archive.OWN)
                 known[record.key] = record
@@ -73,7 +67,7 @@ def live(arm: Arm, seed: int) -> Record:
     In the full profile for one epoch: as many steps as a reader waits for.
     """
     arm = arm.quick() if data.profile() == "quick" else replace(arm, epochs=LIVE_EPOCHS)
-    (record,) = train([(arm, seed)])
+    (record,) = pool.train([(arm, seed)])
     archive.append(record, archive.LIVE)
     return record
 
@@ -100,63 +94,6 @@ def current(records: dict) -> dict:
     return {key: record for key, record in records.items() if record.protocol == protocol}
 
 
-def train(runs: list[tuple[Arm, int]], executor: Executor | None = None) -> Iterator[Record]:
-    """Train each run in a one-thread process of its own, one a core; yield each record when done.
-
-    Runs that differ in how they are scored are trained once, together.
-
-    `executor` is anything that submits as those of `concurrent.futures` do, a Dask cluster's too.
-    A run that fails does not stop the others: RunFailed comes after them.
-    """
-    if not runs:
-        return
-    trainings = _together(runs)
-    states, reporter = SimpleQueue(), Reporter(len(trainings))
-    pool = executor or ThreadPoolExecutor(min(os.cpu_count() or 1, len(trainings)))
-    # A callback stays on this machine; elsewhere only finished runs are seen.
-    work = worker.run if executor else partial(worker.run, progress=states.put)
-    futures = {pool.submit(work, arms, seed) for arms, seed in trainings}
-    try:
-        yield from _finished(futures, states, reporter)
-    finally:
-        for future in futures:
-            future.cancel()
-        worker.stop()
-        if executor is None:
-            pool.shutdown()
-        reporter.close()
-
-
-def _together(runs: list[tuple[Arm, int]]) -> list[tuple[tuple[Arm, ...], int]]:
-    found: dict[tuple[Arm, int], list[Arm]] = {}
-    for arm, seed in runs:
-        found.setdefault((arm.trained, seed), []).append(arm)
-    return [(tuple(arms), seed) for (_, seed), arms in found.items()]
-
-
-def _finished(pending: set[Future], states: SimpleQueue, reporter: Reporter) -> Iterator[Record]:
-    failed = []
-    while pending:
-        done, pending = wait(pending, SECONDS_BETWEEN_REPORTS, FIRST_COMPLETED)
-        for future in done:
-            if future.exception():
-                failed.append(future.exception())
-            else:
-                states.put(_last_state(future.result()[0]))
-                yield from future.result()
-        while not states.empty():
-            reporter.take(states.get())
-        reporter.show()
-    if failed:
-        raise worker.RunFailed(f"{len(failed)} runs failed; the others are kept. {failed[0]}")
-
-
-def _last_state(record: Record) -> State:
-    accuracy = record.train_accuracy[-1] if record.train_accuracy else 0.0
-    label, epochs = f"{record.arm.label}, seed {record.seed}", record.arm.epochs
-    return State(label, 1, 1, epochs, epochs, accuracy)
-
-
 def _how_to(experiment: Experiment, missing: list) -> str:
     name = experiment.name if experiment.name in EXPERIMENTS else "NAME"
     return (
@@ -172,20 +109,6 @@ def _say_changed_sources(records: list[Record]) -> None:
             f"{len(changed)} of these {len(records)} records were computed by other sources than "
             "the present normlib; sweep.run(experiment, fresh=True) retrains them."
         )
-
-
-@contextmanager
-def cluster(address: str | None) -> Iterator[Executor | None]:
-    """The executor of the Dask cluster with this scheduler, or None for this machine."""
-    if address is None:
-        yield None
-        return
-    try:
-        from distributed import Client
-    except ModuleNotFoundError:
-        raise SystemExit("--scheduler needs Dask: pip install distributed") from None
-    with Client(address) as client:
-        yield client.get_executor(pure=False)
 
 
 def main() -> None:
@@ -208,7 +131,7 @@ def main() -> None:
     os.environ["NORMLIB_PROFILE"] = "full"
     folder = archive.PUBLISHED if options.publish else archive.OWN
     try:
-        with cluster(options.scheduler) as executor:
+        with pool.cluster(options.scheduler) as executor:
             records = run(experiments[options.name], folder=folder, executor=executor)
     except KeyboardInterrupt:
         sys.exit("\ninterrupted; finished runs are kept, and the same command goes on from there.")

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from normlib import archive, sweep
+from normlib import archive, pool, sweep
 from normlib.archive import Record
 
 STEPS, TOLERANCE = 100, 1e-3  # relative
@@ -55,7 +55,7 @@ def chosen(count: int) -> list[Record]:
 def verify(records: list[Record]) -> list[str]:
     """Retrain each of the records, print how far it agrees, and return that."""
     archived, found = {record.key: record for record in records}, []
-    for new in sweep.train(list(archived)):
+    for new in pool.train(list(archived)):
         found.append(agreement(new, archived[new.key]))
         changed = _changed(new, archived[new.key])
         print(f"{new.arm.label}, seed {new.seed}: {found[-1]}{changed}", flush=True)

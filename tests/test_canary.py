@@ -2,7 +2,7 @@
 
 import pytest
 
-from normlib import archive, arms, provenance, stats, sweep, train
+from normlib import archive, arms, pool, provenance, stats, train
 
 QUICK = arms.EXPERIMENTS["quick"]
 SAMPLED = [arm for arm in QUICK.arms if arm.label in ("our BN", "our WN", "our LN")]
@@ -10,7 +10,7 @@ SAMPLED = [arm for arm in QUICK.arms if arm.label in ("our BN", "our WN", "our L
 
 @pytest.fixture(scope="module")
 def retrained():
-    return {record.arm: record for record in sweep.train([(arm, 0) for arm in SAMPLED])}
+    return {record.arm: record for record in pool.train([(arm, 0) for arm in SAMPLED])}
 
 
 @pytest.mark.parametrize("arm", SAMPLED, ids=lambda arm: arm.label)

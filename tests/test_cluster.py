@@ -9,7 +9,7 @@ import pytest
 from distributed import Client, LocalCluster
 from test_sweep import SMALL
 
-from normlib import sweep, worker
+from normlib import pool, sweep, worker
 from normlib.arms import Experiment
 
 ARM = dataclasses.replace(SMALL, epochs=2)
@@ -25,7 +25,7 @@ def client():
 
 def test_every_record_arrives_once_though_a_worker_dies(client):
     pids = list(client.run(os.getpid).values())
-    records = sweep.train([(ARM, seed) for seed in (0, 1, 2)], client.get_executor(pure=False))
+    records = pool.train([(ARM, seed) for seed in (0, 1, 2)], client.get_executor(pure=False))
     first = next(records)
     os.kill(pids[0], signal.SIGKILL)
     found = [first, *records]
@@ -52,4 +52,4 @@ def test_the_command_line_takes_the_address(client, monkeypatch, capsys):
 def test_without_dask_the_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SystemExit, match="pip install distributed"):
-        sweep.cluster("tcp://127.0.0.1:1").__enter__()
+        pool.cluster("tcp://127.0.0.1:1").__enter__()

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from test_archive import record
 
-from normlib import archive, arms, progress, provenance, sweep, train, worker
+from normlib import archive, arms, pool, progress, provenance, sweep, train, worker
 from normlib.arms import Arm, Experiment
 
 SMALL = Arm(epochs=1, batch_size=500, profile="quick")
@@ -39,8 +39,8 @@ def test_run_trains_what_is_missing_and_returns_it_in_order(folders):
 
 
 def test_a_record_does_not_depend_on_how_many_ran_beside_it(folders):
-    (alone,) = sweep.train([(SMALL, 5)])
-    beside = {record.key: record for record in sweep.train([(SMALL, 5), (SMALL, 6)])}
+    (alone,) = pool.train([(SMALL, 5)])
+    beside = {record.key: record for record in pool.train([(SMALL, 5), (SMALL, 6)])}
     assert alone.numbers() == beside[SMALL, 5].numbers() != beside[SMALL, 6].numbers()
 
 
@@ -118,7 +118,7 @@ def test_two_sweeps_at_once_train_every_run_once(folders, monkeypatch, capsys):
 def test_runs_are_trained_seed_by_seed(folders, monkeypatch):
     other, order = dataclasses.replace(SMALL, batch_size=400), []
     monkeypatch.setattr(
-        sweep, "train", lambda runs, _: order.extend(runs) or map(known, *zip(*runs, strict=True))
+        pool, "train", lambda runs, _: order.extend(runs) or map(known, *zip(*runs, strict=True))
     )
     sweep.run(Experiment("some", (SMALL, other), (0, 1)))
     assert [(arm, seed) for arm, seed in order] == [(SMALL, 0), (other, 0), (SMALL, 1), (other, 1)]
@@ -127,7 +127,7 @@ def test_runs_are_trained_seed_by_seed(folders, monkeypatch):
 def test_live_run_repeats_the_first_epoch_of_the_archived_one(folders, monkeypatch):
     archive.append(known(arms.OUR_BN, 0), folders / "PUBLISHED")
     monkeypatch.setenv("NORMLIB_PROFILE", "full")
-    monkeypatch.setattr(sweep, "train", lambda runs: [known(*run) for run in runs])
+    monkeypatch.setattr(pool, "train", lambda runs: [known(*run) for run in runs])
     run = sweep.live(arms.OUR_BN, 0)
     assert run.arm == dataclasses.replace(arms.OUR_BN, epochs=sweep.LIVE_EPOCHS)
     assert sweep.archived(run).arm == arms.OUR_BN
@@ -189,9 +189,9 @@ def test_arms_that_are_scored_differently_are_trained_once(folders, monkeypatch)
     both = [dataclasses.replace(SMALL, norm="batch", evaluation=e) for e in ("running", "batch")]
     found, run = [], worker.run
     monkeypatch.setattr(worker, "run", lambda *a, **k: found.append(a) or run(*a, **k))
-    records = list(sweep.train([(arm, 3) for arm in [SMALL, *both]]))
+    records = list(pool.train([(arm, 3) for arm in [SMALL, *both]]))
     assert sorted(len(arms) for arms, _ in found) == [1, 2]
     running, batch = (next(r for r in records if r.arm == arm) for arm in both)
     assert running.train_loss == batch.train_loss and running.test_loss != batch.test_loss
-    (alone,) = sweep.train([(both[1], 3)])
+    (alone,) = pool.train([(both[1], 3)])
     assert alone.numbers() == batch.numbers()

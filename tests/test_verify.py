@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from normlib import archive, sweep, verify
+from normlib import archive, pool, verify
 
 
 def scaled(record, factor, step=1):
@@ -43,7 +43,7 @@ def test_equal_numbers_of_other_sources_are_equal_and_what_changed_is_named(
 ):
     environment = tiny_record.environment | {"cpu": "another", "keras": "4"}
     old = replace(tiny_record, sources="old", environment=environment)
-    monkeypatch.setattr(sweep, "train", lambda runs: [tiny_record])
+    monkeypatch.setattr(pool, "train", lambda runs: [tiny_record])
     assert verify.verify([old]) == ["bitwise equal"]
     note = "(other keras, cpu, source code than the archive's)"
     assert f"bitwise equal {note}\n" in capsys.readouterr().out
@@ -53,14 +53,14 @@ def test_equal_numbers_of_other_sources_are_equal_and_what_changed_is_named(
 
 def test_archived_runs_are_retrained(tiny_arm, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
-    (record,) = sweep.train([(replace(tiny_arm, epochs=1), 3)])
+    (record,) = pool.train([(replace(tiny_arm, epochs=1), 3)])
     archive.append(record, tmp_path)
     assert verify.verify(verify.chosen(7)) == ["bitwise equal"]
     assert f"{record.arm.label}, seed 3: bitwise equal\n" in capsys.readouterr().out
 
 
 def test_another_run_is_different(tiny_record, monkeypatch, capsys):
-    monkeypatch.setattr(sweep, "train", lambda runs: [scaled(tiny_record, 1.1, step=0)])
+    monkeypatch.setattr(pool, "train", lambda runs: [scaled(tiny_record, 1.1, step=0)])
     assert verify.verify([tiny_record]) == ["different"]
 
 
@@ -74,7 +74,7 @@ def test_the_command_says_what_it_means_and_fails_on_a_difference(
     monkeypatch.setenv("NORMLIB_PROFILE", "quick")
     monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
     monkeypatch.setattr(sys, "argv", ["verify", "2"])
-    monkeypatch.setattr(sweep, "train", lambda runs: [scaled(tiny_record, factor, step=0)])
+    monkeypatch.setattr(pool, "train", lambda runs: [scaled(tiny_record, factor, step=0)])
     archive.append(replace(tiny_record, seconds=150.0), tmp_path)
     assert verify.main() == code
     lines = capsys.readouterr().out.splitlines()
