@@ -69,7 +69,7 @@ def main() -> int:
     if options.count < 1:
         parser.error(f"{options.count} runs prove nothing; ask for 1 or more.")
     os.environ["NORMLIB_PROFILE"] = "full"
-    records = chosen(options.count)
+    records = chosen(options.count) or sys.exit("error: the archive has no runs of this protocol.")
     seconds = sum(record.seconds for record in records) / min(os.cpu_count() or 1, len(records))
     print(f"Retraining {len(records)} archived runs: about {seconds / 60:.0f} minutes.", flush=True)
     try:

@@ -86,3 +86,11 @@ def test_nonsense_retrains_nothing(count, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["verify", count])
     with pytest.raises(SystemExit, match="2"):
         verify.main()
+
+
+def test_an_empty_archive_is_no_proof(tmp_path, monkeypatch):
+    monkeypatch.setenv("NORMLIB_PROFILE", "quick")
+    monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["verify"])
+    with pytest.raises(SystemExit, match="no runs"):
+        verify.main()
