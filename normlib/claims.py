@@ -47,7 +47,7 @@ class Claim:
     margin: str | float = np.nan
     prediction: str = ""
     verdict: str = ""
-    notebook: str = "08_claims.ipynb"
+    notebook: str = "08_claims.ipynb#How-a-claim-is-decided"
     like: str = ""
 
     @property

@@ -5,6 +5,7 @@ the lab's Matplotlib style.
 """
 
 import io
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 
@@ -175,11 +176,20 @@ def show(figure: Figure, number: str, caption: str, alt: str) -> None:
 
 
 def show_table(frame: pd.DataFrame, number: str, caption: str) -> None:
-    """Display the table under its caption, and save it under its number as CSV."""
-    frame.to_csv(_file("tables", number, "csv"), index=False)
+    """Display the table under its caption, and save it under its number as CSV.
+
+    A cell that names a notebook is shown as a link to it, by its number.
+    """
+    save_table(frame, number)
     _caption(number, caption)
     html = frame.to_html(index=False, border=0)
+    html = re.sub(r"<td>((\d\d)_\w+\.ipynb[^<]*)</td>", r'<td><a href="\1">\2</a></td>', html)
     display({"text/html": html, "text/plain": frame.to_string(index=False)}, raw=True)
+
+
+def save_table(frame: pd.DataFrame, name: str) -> None:
+    """Save the table under its name as CSV."""
+    frame.to_csv(_file("tables", name, "csv"), index=False)
 
 
 def prose(text: str) -> None:

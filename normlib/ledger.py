@@ -1,16 +1,16 @@
-"""The verdict on every claim, and the tables that say how far to trust it."""
+"""The verdict on every claim. `trust.py` says how far to trust it."""
 
 import numpy as np
 import pandas as pd
 
-from normlib import findings, inference, robustness
-from normlib.arms import PILOT_SEEDS
+from normlib import findings, inference
 from normlib.claims import CLAIMS, FIRST, LOOKS, Claim
 from normlib.inference import Finding
 from normlib.stats import minus
 
 Records = dict  # of records by (arm, seed)
 Seeds = tuple[int, ...]
+FEWEST = 4  # seeds that every statistic can make an interval of
 FAMILIES = ("confirmatory", "equivalence", "learning rate")
 
 
@@ -20,9 +20,9 @@ def ledger(records: Records) -> pd.DataFrame:
     A claim is looked at after the first 30 seeds and, only if it is INCONCLUSIVE then, after 60;
     `n` says after which. It is "pending" until every arm has a record of every seed of the first
     look, and stays INCONCLUSIVE until they have those of the second: seeds beyond a look never
-    enter, and a growing archive changes no row in between. The interval is that of one look; p is
-    adjusted over the looks, then by Holm over the claim's whole family at that look, claims without
-    their runs included; that of an equality is its equivalence test's.
+    enter. The interval is that of one look; p is adjusted over the looks, then by Holm over the
+    claim's whole family at that look, claims without their runs included; that of an equality is
+    its equivalence test's. A pending row has the estimate so far, to read and not to decide by.
     """
     first, second = (_look(records, seeds) for seeds in LOOKS)
     more = (first["verdict"] == "INCONCLUSIVE") & (second["verdict"] != "pending")
@@ -35,7 +35,13 @@ def inconclusive(records: Records) -> list[str]:
     Those with a family of their own: confirmatory, equivalence, learning rate.
     """
     first = _look(records, FIRST).set_index("id")["verdict"]
-    return [claim.id for claim in _planned(*FAMILIES) if first[claim.id] == "INCONCLUSIVE"]
+    return [claim.id for claim in planned(*FAMILIES) if first[claim.id] == "INCONCLUSIVE"]
+
+
+def planned(*families: str) -> list[Claim]:
+    """The claims of these families, over each of which a Holm's adjustment goes."""
+    own = [claim for claim in CLAIMS.values() if not claim.like]
+    return [claim for family in families for claim in own if claim.family == family]
 
 
 def _look(records: Records, seeds: Seeds) -> pd.DataFrame:
@@ -48,11 +54,12 @@ def _look(records: Records, seeds: Seeds) -> pd.DataFrame:
 
 def _find(claim: Claim, records: Records, seeds: Seeds) -> Finding | None:
     """The claim's finding, or None for want of arms or of records."""
-    whole = claim.arms and _complete(claim, records, seeds) == list(seeds)
+    whole = claim.arms and complete(claim, records, seeds) == list(seeds)
     return findings.find(claim, records, seeds) if whole else None
 
 
-def _complete(claim: Claim, records: Records, seeds: Seeds) -> list[int]:
+def complete(claim: Claim, records: Records, seeds: Seeds) -> list[int]:
+    """Those of the seeds that every arm of the claim has a record of, none if it has no arms."""
     try:
         return findings.complete(claim, records, seeds)
     except KeyError:  # its learning rates are not chosen yet
@@ -75,30 +82,41 @@ def _row(claim: Claim, found: Finding | None, adjusted: pd.Series, records, seed
     if found:
         verdict = inference.verdict(claim.claim, found, adjusted["p"], adjusted["tost"])
     p = adjusted["tost" if claim.claim == "equal" else "p"]
+    shown = found or _so_far(claim, records, seeds)
     return {
         "id": claim.id,
         "section": claim.section,
         "claim": f"“{claim.quote}”" if claim.quote else claim.hypothesis,
         "verdict": verdict,
-        "effect (95 % interval)": _effect(claim, found, records, seeds),
-        "n": found.n if found else "–",
-        "look": 1 + LOOKS.index(seeds) if found else 0,
+        "effect (95 % interval)": _effect(claim, shown, records, seeds) if shown else "–",
+        "n": shown.n if shown else "–",
         "adjusted p": f"{p:.2g}" if found else "–",
         "prediction": claim.prediction or "–",
         "outcome": _outcome(claim.prediction, verdict),
+        "look": 1 + LOOKS.index(seeds) if found else 0,
+        "mean": shown.mean if shown else np.nan,
+        "low": shown.low if shown else np.nan,
+        "high": shown.high if shown else np.nan,
+        "unit": findings.unit(claim) if claim.arms else "–",
+        "margin": claim.size,
         "decided by": claim.notebook,
     }
 
 
-def _effect(claim: Claim, found: Finding | None, records: Records, seeds: Seeds) -> str:
-    if not found:
-        return "–"
-    unit = findings.unit(claim)
+def _so_far(claim: Claim, records: Records, seeds: Seeds) -> Finding | None:
+    """What the seeds say that are there before the look; None while they are too few to say."""
+    there = complete(claim, records, seeds) if claim.arms else []
+    sound = [seed for seed in there if not findings.diverged(claim, records, seed)]
+    return findings.find(claim, records, sound) if len(sound) >= FEWEST else None
+
+
+def _effect(claim: Claim, found: Finding, records: Records, seeds: Seeds) -> str:
+    unit, there = findings.unit(claim), complete(claim, records, seeds)
     digits = 4 if unit == "nats" else 2
     mean, low, high = (minus(f"{v:+.{digits}f}") for v in (found.mean, found.low, found.high))
-    lost = sum(findings.diverged(claim, records, seed) for seed in seeds)
-    note = f"; {lost} diverged" if lost else ""
-    return f"{mean} {unit} ({low} to {high}){note}"
+    lost = sum(findings.diverged(claim, records, seed) for seed in there)
+    early = "" if len(there) == len(seeds) else "so far: "
+    return f"{early}{mean} {unit} ({low} to {high})" + (f"; {lost} diverged" if lost else "")
 
 
 def _outcome(prediction: str, verdict: str) -> str:
@@ -107,88 +125,3 @@ def _outcome(prediction: str, verdict: str) -> str:
     if verdict == "pending":
         return "pending"
     return "held" if verdict == prediction else "failed"
-
-
-def sizes(records: Records, seeds: tuple[int, ...] = PILOT_SEEDS) -> pd.DataFrame:
-    """A row a confirmatory claim or equality: sd over these seeds, seeds needed, detectable effect.
-
-    At the level of one look in Holm's worst case, 0.05 / 2 over the size of the family, and for a
-    difference as large as the margin; an equality is taken to be exact. The sd of three seeds is
-    rough: the true one lies between half and six times it (95 % interval).
-    """
-    ready = [c for c in _planned(*FAMILIES[:2]) if _complete(c, records, seeds) == list(seeds)]
-    return pd.DataFrame([_size(claim, records, seeds) for claim in ready])
-
-
-def _family(name: str) -> list[Claim]:
-    """The claims over which Holm's adjustment of this family goes."""
-    return [claim for claim in CLAIMS.values() if claim.family == name and not claim.like]
-
-
-def _planned(*families: str) -> list[Claim]:
-    return [claim for name in families for claim in _family(name)]
-
-
-def _size(claim: Claim, records: Records, seeds: Seeds) -> dict:
-    values = findings.samples(claim, records, seeds)
-    sd, alpha = values.std(), inference.ALPHA / len(LOOKS) / len(_family(claim.family))
-    kind = "equivalence" if claim.claim == "equal" else "difference"
-    need = getattr(inference, f"seeds_for_{kind}")
-    return {
-        "id": claim.id,
-        "unit": findings.unit(claim),
-        "margin": claim.size,
-        "mean": values.mean(),
-        "sd": sd,
-        "seeds needed": need(sd, claim.size, alpha),
-        "seeds needed, unadjusted": need(sd, claim.size, inference.ALPHA),
-    } | {
-        f"{what}, n = {len(look)}": value
-        for look in LOOKS
-        for what, value in (
-            ("detectable difference", inference.detectable(sd, len(look), alpha)),
-            ("power of equivalence", inference.tost_power(sd, len(look), claim.size, alpha)),
-        )
-    }
-
-
-def robustness_table(records: Records, labels: np.ndarray) -> pd.DataFrame:
-    """A row a confirmatory claim or equality: the same runs without Student's assumptions.
-
-    `labels` are the test images' classes. All p are unadjusted and two-sided, all intervals 95 %;
-    "seeds and images" asks for a plain difference of test accuracies, Welch's p forgets the pairs.
-    """
-    looks = ledger(records).set_index("id")["look"]
-    ready = [claim for claim in _planned(*FAMILIES[:2]) if looks[claim.id]]
-    return pd.DataFrame([_robustness(c, records, LOOKS[looks[c.id] - 1], labels) for c in ready])
-
-
-def _robustness(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarray) -> dict:
-    values = findings.samples(claim, records, seeds).to_numpy()
-    share, low, high = robustness.superiority(values)
-    plain = claim.statistic == "difference"
-    welch = inference.welch(*findings.columns(claim, records, seeds)).p if plain else np.nan
-    images = plain and claim.metric == "test_accuracy"
-    return {
-        "id": claim.id,
-        "t": inference.mean(values).p,
-        "sign flips": robustness.sign_flip(values),
-        "Wilcoxon": robustness.signed_ranks(values),
-        "Welch": welch,
-        "BCa interval": _interval(*robustness.bca(values)),
-        "seeds and images": _over_images(claim, records, seeds, labels) if images else "–",
-        "P(A > B)": f"{share:.2f} ({low:.2f} to {high:.2f})",
-    }
-
-
-def _interval(low: float, high: float) -> str:
-    return minus(f"{low:+.3f} to {high:+.3f}")
-
-
-def _over_images(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarray) -> str:
-    sound = [s for s in seeds if not findings.diverged(claim, records, s)]
-    a, b = (
-        np.array([records[arm, s].predictions == labels for s in sound], float)
-        for arm in claim.settings()
-    )
-    return _interval(*robustness.two_way(100 * (a - b)))

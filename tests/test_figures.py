@@ -94,3 +94,12 @@ def test_show_table_puts_the_caption_first_and_saves_csv(shown):
     assert outputs[0][0]["text/markdown"] == "**Table 2.** Counts."
     assert "<td>3</td>" in outputs[1][0]["text/html"]
     assert (build / "tables" / "table-2.csv").read_text() == "mode,n\na,3\n"
+
+
+def test_show_table_links_to_a_notebook_by_its_number(shown):
+    outputs, build = shown
+    frame = pd.DataFrame({"by": ["08_claims.ipynb#The-ledger", "see 08_claims.ipynb"]})
+    figures.show_table(frame, "Table 2", "Links.")
+    html = outputs[1][0]["text/html"]
+    assert '<a href="08_claims.ipynb#The-ledger">08</a>' in html and html.count("<a ") == 1
+    assert "08_claims.ipynb#The-ledger\n" in (build / "tables" / "table-2.csv").read_text()

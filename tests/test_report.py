@@ -62,9 +62,8 @@ def made(formula=ALIGNED):
             ({"text/markdown": "**What we see.** 88.5 % of it."}, {"prose": True}),
         ),
     ]  # fmt: skip
-    text = (
-        f"# First title\n\nInline $x^2$.\n\n{formula}\n\n## Below\n\n[The other](01_other.ipynb)."
-    )
+    links = "[The other](01_other.ipynb) and [a part](00_first.ipynb#Below)."
+    text = f"# First title\n\nInline $x^2$.\n\n{formula}\n\n## Below\n\n{links}"
     return new_notebook(cells=[new_markdown_cell(text), figure, table])
 
 
@@ -122,7 +121,8 @@ def test_html_is_one_offline_page_with_captions_and_contents(html):
     assert {"figure-a3", "table-1", "nb-00_first", "nb-01_other"} <= set(ids)
     assert page.all("math") and page.all("figcaption") and page.all("caption")
     assert page.all("html")[0]["lang"] == "en" and page.all("main") and page.all("nav")
-    assert "#nb-01_other" in [a.get("href") for a in page.all("a")]
+    links = [a.get("href") for a in page.all("a")]
+    assert "#nb-01_other" in links and "#nb-00_first--below" in links
 
 
 def test_html_hides_what_is_tagged_and_keeps_the_rest(html):

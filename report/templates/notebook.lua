@@ -139,11 +139,11 @@ local function equation(formula)
   return pandoc.RawInline('typst', source)
 end
 
--- A link to another notebook is a link to its section of the report.
+-- A link to another notebook, or to a heading in it, is a link to its section of the report.
 local function link(element)
-  local notebook = element.target:match('^(%d%d_[%w_]+)%.ipynb')
+  local notebook, heading = element.target:match('^(%d%d_[%w_]+)%.ipynb#?(.*)')
   if notebook and IN_REPORT then
-    element.target = '#nb-' .. notebook
+    element.target = '#nb-' .. notebook .. (heading == '' and '' or '--' .. heading:lower())
     return element
   end
 end

@@ -1,0 +1,96 @@
+"""Figures of the claims: they draw rows of the ledger, and the lottery."""
+
+import textwrap
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from normlib.arms import PUBLISHED
+from normlib.claims import ARMS, CLAIMS, Claim
+from normlib.figures import BLUE, GREY, style
+from normlib.lottery import MODES
+from normlib.stats import minus
+
+BAND = "#dedede"
+FORMS = {"difference": "{} - {}", "interaction": "({} - {}) - ({} - {})"}
+SINGLE = {name: PUBLISHED[arm] for name, arm in ARMS.items() if arm in PUBLISHED}
+SINGLE |= dict(zip(MODES, PUBLISHED.values(), strict=True))
+
+
+def forest(book: pd.DataFrame) -> Figure:
+    """A row a claim, a panel a unit: effect, 95 % interval, and the margin as a band.
+
+    Pending rows are pale and hollow, or a band alone while there is no estimate; diamonds are the
+    differences of the published single runs.
+    """
+    panels = [rows for _, rows in book.groupby("unit", sort=False)]
+    heights = [len(rows) for rows in panels]
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(9, 0.32 * sum(heights) + 0.8 * len(panels)), squeeze=False,
+        height_ratios=heights,
+    )  # fmt: skip
+    for ax, rows in zip(axes[:, 0], panels, strict=True):
+        places = range(len(rows))
+        ax.barh(places, 2 * rows["margin"], 1, left=-rows["margin"], color=BAND, linewidth=0)
+        ax.axvline(0, color=GREY, linewidth=0.8)
+        for place, (_, row) in zip(places, rows.iterrows(), strict=True):
+            _estimate(ax, place, row)
+        ax.set(yticks=places, yticklabels=map(_label, rows["id"], rows["n"]))
+        ax.xaxis.set_major_locator(MaxNLocator(6))
+        ax.set(xlabel=f"difference ({rows['unit'].iloc[0]})", ylim=(len(rows) - 0.5, -0.5))
+    return figure
+
+
+def _estimate(ax, place: int, row: pd.Series) -> None:
+    claim, pending = CLAIMS[row["id"]], row["verdict"] == "pending"
+    color, faint = style(ARMS[claim.arms[0]])["color"], 0.45 if pending else 1
+    ax.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2, alpha=faint)
+    fill = {"markerfacecolor": "white"} if pending else {}
+    ax.plot(row["mean"], place, "o", color=color, markersize=6, alpha=faint, **fill)
+    if _is_published(claim):
+        a, b = (SINGLE[name] for name in claim.arms)
+        ax.plot(a - b, place, "D", color="black", fillstyle="none", markersize=6)
+
+
+def _is_published(claim: Claim) -> bool:
+    plain = claim.statistic == "difference" and claim.metric == "test_accuracy"
+    return plain and not claim.rates and set(claim.arms) <= set(SINGLE)
+
+
+def _label(name: str, n: int | str) -> str:
+    claim = CLAIMS[name]
+    arms = minus(FORMS[claim.statistic].format(*claim.arms).replace("_", " "))
+    return f"{name}: {arms}, n = {n}"
+
+
+def shares(draws: pd.DataFrame) -> Figure:
+    """Bars of how often each sentence of `lottery.lottery` holds, a tick where chance is."""
+    figure, ax = plt.subplots(figsize=(9, 0.42 * len(draws) + 0.9))
+    places = range(len(draws))
+    bars = ax.barh(places, 100 * draws["share of draws"], 0.6, color=BLUE, alpha=0.6, linewidth=0)
+    ax.bar_label(bars, fmt="{:.1f}", padding=6, fontsize="small")
+    ax.vlines(100 * draws["chance"], [p - 0.42 for p in places], [p + 0.42 for p in places],
+              color="black", linewidth=2)  # fmt: skip
+    ax.set(yticks=places, yticklabels=[textwrap.shorten(s, 70) for s in draws["sentence"]])
+    ax.set(xlabel="draws in which the sentence holds (%)", xlim=(0, 100))
+    ax.invert_yaxis()
+    return figure
+
+
+def accuracy_by_error(book: pd.DataFrame, errors: dict[str, float]) -> Figure:
+    """Each claim's difference in test accuracy against its first arm's error of the gradient."""
+    figure, ax = plt.subplots(figsize=(7.5, 4))
+    ax.axhline(0, color=GREY, linewidth=0.8)
+    for _, row in book.dropna(subset="mean").iterrows():
+        x, pending = 100 * errors[row["id"]], row["verdict"] == "pending"
+        ax.plot([x, x], [row["low"], row["high"]], color=BLUE, linewidth=2)
+        fill = "none" if pending else "full"
+        ax.plot(x, row["mean"], "o", color=BLUE, fillstyle=fill, markersize=7)
+        name = ARMS[CLAIMS[row["id"]].arms[0]].backward
+        ax.annotate(name, (x, row["mean"]), xytext=(8, 4), textcoords="offset points")
+    ax.set(xlabel="error of the kernel's gradient (% of its length)", xlim=(0, None))
+    ax.set(ylabel="difference in test accuracy (points)")
+    ax.margins(0.2)
+    return figure
