@@ -83,16 +83,17 @@ def experiments() -> dict[str, Experiment]:
 
     "second_look" and "best_rates" are there once the book names their claims and rates.
     """
-    found = {
-        "headline": _arms(c for c in CLAIMS.values() if not c.rates),
-        "best_rates": _arms(c for c in CLAIMS.values() if c.rates and RATES["chosen"]),
-        "second_look": _arms(CLAIMS[name] for name in SECOND_LOOK),
-        "learning_rates": tuple(candidates()),
-    }
-    seeds = {"learning_rates": PILOT_SEEDS, "second_look": LAST[len(FIRST) :]}
-    return {
-        name: Experiment(name, arms, seeds.get(name, FIRST)) for name, arms in found.items() if arms
-    }
+    fixed, best = ([c for c in CLAIMS.values() if bool(c.rates) == rates] for rates in (False, True))
+    chosen = _arms(best) if RATES["chosen"] else ()
+    more = _arms(CLAIMS[name] for name in SECOND_LOOK)
+    rates = tuple(candidates())
+    found = (
+        Experiment("headline", _arms(fixed), FIRST, "the claims: notebook 08"),
+        Experiment("best_rates", chosen, FIRST, "claims at each norm's best learning rate"),
+        Experiment("second_look", more, LAST[len(FIRST) :], "claims that 30 seeds left open"),
+        Experiment("learning_rates", rates, PILOT_SEEDS, "the choice of the best learning rates"),
+    )
+    return {experiment.name: experiment for experiment in found if experiment.arms}
 
 
 def _arms(rows: Iterable[Claim]) -> tuple[Arm, ...]:
