@@ -83,13 +83,13 @@ def experiments() -> dict[str, Experiment]:
 
     "second_look" and "best_rates" are there once the book names their claims and rates.
     """
-    fixed, best = ([c for c in CLAIMS.values() if bool(c.rates) == rates] for rates in (False, True))
-    chosen = _arms(best) if RATES["chosen"] else ()
+    fixed = [claim for claim in CLAIMS.values() if not claim.rates]
+    best = [claim for claim in CLAIMS.values() if claim.rates and RATES["chosen"]]
     more = _arms(CLAIMS[name] for name in SECOND_LOOK)
     rates = tuple(candidates())
     found = (
         Experiment("headline", _arms(fixed), FIRST, "the claims: notebook 08"),
-        Experiment("best_rates", chosen, FIRST, "claims at each norm's best learning rate"),
+        Experiment("best_rates", _arms(best), FIRST, "claims at each norm's best learning rate"),
         Experiment("second_look", more, LAST[len(FIRST) :], "claims that 30 seeds left open"),
         Experiment("learning_rates", rates, PILOT_SEEDS, "the choice of the best learning rates"),
     )
