@@ -5,6 +5,7 @@ from test_archive import record
 
 from normlib import arms, effects
 from normlib.arms import Arm
+from normlib.stats import Interval
 
 SLOW, FAST = Arm("batch", learning_rate=0.1), Arm("batch", learning_rate=1.0)
 
@@ -39,6 +40,29 @@ def test_gaps_are_arm_less_reference():
     assert (found.mean, found.n) == (pytest.approx((-10 - 11 - 15) / 3), 3)
     both = effects.gap_of_gaps(RECORDS, FAST, SLOW, arms.NONE, SLOW)
     assert both.mean == pytest.approx((30 + 79 + 37 - 10 - 11 - 15) / 3)
+
+
+def test_beyond_asks_of_a_gap_whether_it_is_higher_than_some_points():
+    found = effects.gap(RECORDS, arms.NONE, SLOW)
+    assert effects.beyond(found, 5).mean == pytest.approx(found.mean - 5)
+    assert found.low < 9 < found.mean and effects.beyond(found, 9).verdict == "undecided"
+    assert effects.beyond(found, found.low - 0.1).verdict == "higher"
+    assert effects.beyond(found, found.high + 0.1).verdict == "lower"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (-1.9, 1.9, "held"),
+        (-2.1, 1, "is undecided"),
+        (-1, 2.1, "is undecided"),
+        (2.1, 4, "failed"),
+        (-4, -2.1, "failed"),
+    ],
+)
+def test_within_asks_the_whole_interval(low, high, word):
+    found = Interval((low + high) / 2, low, high, 5)
+    assert effects.outcome_within(found, 2) == f"The prediction {word}."
 
 
 def test_means_are_by_setting_and_mode():
