@@ -106,10 +106,11 @@ class Arm:
     @property
     def label(self) -> str:
         """The arm's name in figures and tables: its norm, and every setting that it changes."""
-        return ", ".join([self._norm, *self._changes()])
+        return ", ".join([self.mode, *self._changes()])
 
     @property
-    def _norm(self) -> str:
+    def mode(self) -> str:
+        """What normalizes, whose it is, and where it sits; no other setting."""
         if self.norm == "none":
             return "no normalization"
         where = "" if self.norm == "weight" or self.placement == "conv" else f" ({self.placement})"

@@ -29,17 +29,19 @@ sns.set_theme(context="notebook", style="ticks", rc={
 # One colour per method everywhere, of the colour-blind palette; ours dark, TensorFlow's light.
 GREY, BLUE, SKY = "#555555", "#0173b2", "#56b4e9"
 ORANGE, YELLOW, GREEN, PINK = "#d55e00", "#de8f05", "#029e73", "#cc78bc"
-BROWN, OLIVE, VIOLET = "#8c564b", "#8a9a2b", "#5b4bb2"
+BROWN, OLIVE, VIOLET, NAVY, CRIMSON = "#8c564b", "#8a9a2b", "#5b4bb2", "#1b2a5e", "#a3123a"
 COLORS = {
     ("none", "ours"): GREY,
     ("batch", "ours"): BLUE,
     ("batch", "keras"): SKY,
     ("batch", "published"): BROWN,
     ("batch", "folded"): VIOLET,
+    ("batch", "shared"): NAVY,
     ("layer", "ours"): ORANGE,
     ("layer", "keras"): YELLOW,
     ("weight", "ours"): GREEN,
     ("weight", "published"): OLIVE,
+    ("rms", "ours"): CRIMSON,
     ("own", "ours"): PINK,
 }
 AXIS = {
@@ -80,6 +82,13 @@ def _seeds_and_mean(ax, arm: Arm, curves: list[list[float]], metric: str) -> Non
 def per_step(records: Sequence[Record], window: int = 10) -> Figure:
     """Minibatch loss every 10 steps: every seed faint, and a running mean of the seeds' mean."""
     figure, ax = plt.subplots(figsize=(8, 4))
+    draw_losses(ax, records, window)
+    ax.legend(fontsize="small")
+    return figure
+
+
+def draw_losses(ax, records: Sequence[Record], window: int) -> None:
+    """On these axes what `per_step` draws."""
     for arm, runs in by_arm(records).items():
         losses = np.array([run.loss_every_10 for run in runs])
         steps = 10 * np.arange(losses.shape[1])
@@ -90,8 +99,6 @@ def per_step(records: Sequence[Record], window: int = 10) -> Figure:
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter("")
-    ax.legend(fontsize="small")
-    return figure
 
 
 def distance(records: Sequence[Record], pairs: Iterable[tuple[Arm, Arm]]) -> Figure:
