@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from normlib import figures, probing
 from normlib.archive import Record
@@ -17,18 +18,18 @@ def lengths(records: Sequence[Record]) -> Figure:
     """A column a kernel: (g / norm(v))**2 with WN above, and the length of w and of v below."""
     found = probing.measured(records)
     figure, axes = plt.subplots(
-        2, len(probing.KERNELS), figsize=(10.4, 6.4), sharex=True, sharey="row", squeeze=False
+        2, len(probing.KERNELS), figsize=(10.4, 6.4), sharex=True, squeeze=False
     )
     for (above, below), kernel in zip(axes.T, probing.KERNELS, strict=True):
         above.axhline(1, color="black", linewidth=0.8)
-        above.set(title=f"{kernel} kernel")
-        below.set(xlabel=STEP)
         for arm, rows in _arms(found):
             _ratio(above, arm, rows, kernel)
             _lengths(below, arm, rows, kernel)
-    axes[0, 0].set(ylabel="(g / ‖v‖)²", yscale="log")
-    axes[1, 0].set(ylabel="length of the whole kernel", yscale="log")
-    axes[1, 1].legend(fontsize="x-small")
+        above.set(title=f"{kernel} kernel", ylim=(0, None))
+        below.set(xlabel=STEP, ylim=(0, None))
+    axes[0, 0].set(ylabel="(g / ‖v‖)²")
+    axes[1, 0].set(ylabel="length of the whole kernel")
+    axes[1, 1].legend(fontsize="x-small", loc="lower left")
     return figure
 
 
@@ -64,9 +65,17 @@ def sharpness(records: Sequence[Record]) -> Figure:
     for arm, rows in _arms(probing.measured(records)):
         _seeds_and_mean(ax, arm, rows, "sharpness")
     ax.axhline(probing.threshold(records[0].arm), color="black", linewidth=0.8)
-    ax.set(xlabel=STEP, ylabel="largest eigenvalue of the Hessian", yscale="log")
-    ax.legend(fontsize="small")
+    ax.set(xlabel=STEP, ylabel="largest eigenvalue of the Hessian")
+    _logarithmic(ax)
+    ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     return figure
+
+
+def _logarithmic(ax) -> None:
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("")
 
 
 BANDS = {
@@ -86,7 +95,8 @@ def predictiveness(records: Sequence[Record]) -> Figure:
         _against_none(column, arm, rows, found[found["arm"] == NONE])
     labels = [*(label for *_, label in BANDS.values()), "effective β-smoothness"]
     for ax, label in zip(axes[:, 0], labels, strict=True):
-        ax.set(ylabel=label, yscale="log")
+        ax.set(ylabel=label)
+        _logarithmic(ax)
     return figure
 
 

@@ -52,7 +52,7 @@ def along_gradient(records: Iterable[Record]) -> pd.DataFrame:
     """
     found = measured(records)
     losses, changes = found.filter(regex="^loss"), found.filter(regex="^change")
-    multiples = changes.columns.str.removeprefix("change ").astype(float)
+    multiples = changes.columns.str.removeprefix("change ").astype(float).to_numpy()
     distance = multiples * np.array([[arm.learning_rate] for arm in found["arm"]])
     return found[["arm", "seed", "step"]].assign(**{
         "lowest loss": losses.min(axis=1),
