@@ -22,9 +22,3 @@ def tiny_record(tiny_arm):
     from normlib import train
 
     return train.run(tiny_arm, seed=3)
-
-
-@pytest.fixture
-def quick_holm(monkeypatch):
-    """statsmodels collects garbage in every call, which takes a thousand times the call's time."""
-    monkeypatch.setattr("gc.collect", lambda: 0)

@@ -7,8 +7,6 @@ from made_runs import noise, runs
 from normlib import arms, claim_figures, claims, ledger, lottery
 from normlib.claims import FIRST, LAST
 
-pytestmark = pytest.mark.usefixtures("quick_holm")
-
 
 def drawn(ax, marker):
     return [line for line in ax.lines if line.get_marker() == marker]

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
+from statsmodels.stats.multitest import multipletests
 
 from normlib import inference, robustness
 from normlib.inference import Finding
 
 RUNS = 2500
-
-pytestmark = pytest.mark.usefixtures("quick_holm")
 
 
 def simulated(mean, sd, n, seed=0, runs=RUNS):
@@ -99,6 +98,12 @@ def test_holm_by_hand():
     found = inference.holm([0.01, 0.04, 0.03, np.nan], looks=1)  # x4, x3, x2, never falling
     assert found == pytest.approx([0.04, 0.09, 0.09, 1])
     assert inference.holm([0.01, 0.04, 0.6], looks=2) == pytest.approx([0.06, 0.16, 1])
+
+
+def test_holm_is_statsmodelss():
+    p = np.random.default_rng(9).uniform(0, 0.2, 23)
+    expected = multipletests(p, method="holm")[1]
+    np.testing.assert_allclose(inference.holm(p, looks=1), expected)
 
 
 def test_welch_covers_the_true_difference_when_spreads_differ():

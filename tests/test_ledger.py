@@ -8,8 +8,6 @@ from made_runs import made, noise, runs
 from normlib import claims, conclusions, findings, inference, ledger
 from normlib.claims import ARMS, CLAIMS, FIRST, LAST
 
-pytestmark = pytest.mark.usefixtures("quick_holm")
-
 
 def test_a_claim_without_all_its_runs_is_pending_and_has_no_p():
     found = ledger.ledger(runs(FIRST[:-1], bn=noise(1)[:29], none=0.5)).set_index("id")
@@ -65,8 +63,8 @@ def test_a_claim_that_was_inconclusive_gets_the_second_looks_seeds(monkeypatch):
     assert found.seeds == tuple(range(130, 160))
 
 
-@pytest.fixture
-def known(quick_holm):
+@pytest.fixture(scope="module")
+def known():
     """Runs of four arms with known effects, and their ledger."""
     base = noise(1)
     effects = {"ln_hidden": (2, 0.006, 1e-3), "wn": (3, 0, 1e-4), "bn": (4, 0.0013, 3e-3)}

@@ -10,8 +10,6 @@ from test_archive import record
 from normlib import archive, conclusions, inference, trust
 from normlib.claims import ARMS, FIRST, LAST
 
-pytestmark = pytest.mark.usefixtures("quick_holm")
-
 
 def test_the_pilot_asks_for_more_seeds_than_the_last_look_has():
     records = archive.read([archive.PUBLISHED])
