@@ -68,6 +68,11 @@ def last(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
     return found[found["arm"] == arm].groupby("seed")[column].last()
 
 
+def first(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
+    """The arm's first measured value by seed."""
+    return found[found["arm"] == arm].groupby("seed")[column].first()
+
+
 def log_mean(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
     """The mean of the arm's logarithms over all steps, by seed."""
     rows = found[found["arm"] == arm]

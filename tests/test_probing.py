@@ -1,0 +1,50 @@
+"""What probes measured, as tables."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_archive import record
+
+from normlib import arms, probing, stats
+
+PROBED = replace(arms.OUR_BN, probe="predictiveness", examples=100, epochs=2, learning_rate=0.1)
+PLAIN = replace(arms.OUR_BN, learning_rate=0.1)
+ROWS = [
+    {"step": 20, "loss": 2.0, "loss 0.5": 1.5, "loss 4": 1.75, "change 0.5": 0.2, "change 4": 0.8},
+    {"step": 40, "loss": 1.0, "loss 0.5": 1.1, "loss 4": 3.0, "change 0.5": 0.1, "change 4": 1.2},
+]
+RECORDS = [record(seed, arm=PROBED, telemetry=ROWS[: 2 - seed]) for seed in (0, 1)]
+
+
+def test_measurements_are_rows_of_the_arm_without_its_probe():
+    found = probing.measured(RECORDS)
+    assert list(found["arm"]) == 3 * [PLAIN] and list(found["seed"]) == [0, 0, 1]
+    assert list(probing.first(found, PLAIN, "loss")) == [2, 2]
+    assert list(probing.last(found, PLAIN, "loss")) == [1, 2]
+
+
+def test_extremes_and_smoothness_along_the_gradient():
+    found = probing.along_gradient(RECORDS[:1])
+    assert list(found["lowest loss"]) == [1.5, 1] and list(found["highest loss"]) == [2, 3]
+    assert list(found["lowest change"]) == [0.2, 0.1] and list(found["highest change"]) == [
+        0.8,
+        1.2,
+    ]
+    assert list(found["smoothness"]) == pytest.approx([4, 3])  # 0.2 / 0.05 and 1.2 / 0.4
+    logs = probing.log_mean(found, PLAIN, "smoothness")
+    assert logs.to_dict() == pytest.approx({0: np.log(12) / 2})
+
+
+def test_a_difference_of_logarithms_is_said_as_a_ratio():
+    logs = stats.Interval(np.log(0.5), np.log(0.25), np.log(2), 5)
+    assert probing.times(logs) == "0.50 times (95 % interval 0.25 to 2.00, n = 5)"
+
+
+def test_the_stability_threshold_is_where_a_parabola_starts_to_grow():
+    """Cohen et al. 2021: of the recursion that momentum makes, the largest root has size 1."""
+    arm = replace(arms.NONE, learning_rate=0.2, momentum=0.7)
+    for share, stable in ((0.999, True), (1.001, False)):
+        pull = arm.learning_rate * share * probing.threshold(arm)
+        roots = np.roots([1, -(1 + arm.momentum - pull), arm.momentum])
+        assert (np.abs(roots).max() < 1) == stable
