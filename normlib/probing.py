@@ -18,15 +18,18 @@ REDUCED = {"examples": 20000, "epochs": 2}  # 400 steps: measuring costs as much
 KERNELS = ("conv", "hidden", "output")
 
 
-def _probed(probe: str, arms: tuple[Arm, ...], seeds: tuple[int, ...], **changes) -> Experiment:
-    return Experiment(probe, tuple(replace(arm, probe=probe, **changes) for arm in arms), seeds)
+def _probed(probe: str, arms: tuple[Arm, ...], seeds: tuple[int, ...], purpose: str, **changes):
+    probed = tuple(replace(arm, probe=probe, **changes) for arm in arms)
+    return Experiment(probe, probed, seeds, purpose)
 
 
 COMPARED = (NONE, OUR_BN, OUR_LN_HIDDEN, OUR_LN)
 EXPERIMENTS = {
-    "weights": _probed("weights", (NONE, OUR_WN, Arm("weight", "published")), PILOT_SEEDS),
-    "sharpness": _probed("sharpness", COMPARED, SEEDS, **REDUCED),
-    "predictiveness": _probed("predictiveness", COMPARED, SEEDS, **REDUCED),
+    "weights": _probed(
+        "weights", (NONE, OUR_WN, Arm("weight", "published")), PILOT_SEEDS, "notebook 03"
+    ),
+    "sharpness": _probed("sharpness", COMPARED, SEEDS, "notebook 10", **REDUCED),
+    "predictiveness": _probed("predictiveness", COMPARED, SEEDS, "notebook 10", **REDUCED),
 }
 
 

@@ -106,6 +106,7 @@ function Div(div)
   if not div.classes:includes('cell') or tagged(div, 'remove-cell') then
     return div.classes:includes('cell') and {} or nil
   end
+  if div.classes:includes('raw') then return {} end -- cells that wait for their runs
   if not div.classes:includes('code') then return div.content end
   local shown, outputs = pandoc.List(), pandoc.List()
   for i, block in ipairs(div.content) do
