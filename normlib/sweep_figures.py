@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, NullLocator
 from scipy.stats import t
 
 from normlib import effects, figures
@@ -90,7 +90,7 @@ def _say_diverged(ax, runs: pd.DataFrame, setting: str) -> None:
 def _plain_ticks(axis) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 7, 9), numticks=99))
     axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter("")
+    axis.set_minor_locator(NullLocator())
 
 
 def places(records: Sequence[Record]) -> Figure:
