@@ -33,7 +33,7 @@ SETTINGS = {  # what a label says of them, where they are changed
     "batch_size": "batch {}", "ulps": "{} ulp moved", "relu": "ReLU {}", "blocks": "{} blocks",
     "backward": "{} in the backward pass",
     "evaluation": "{} statistics in scoring", "shuffle": "{} shuffle", "scored_on": "on {}",
-    "examples": "{} images", "network": "{}", "epochs": "{} epochs",
+    "examples": "{} images", "network": "{}",
 }  # fmt: skip
 
 
