@@ -69,7 +69,7 @@ def test_the_rows_are_those_of_the_archive_bit_by_bit():
     runs, epochs = runs.set_index(release.KEY), epochs.set_index(release.KEY).sort_index()
     sound = [item for item in lines.items() if item[1]["diverged"] is None]
     for key, line in sound[::29]:
-        row, curve = runs.loc[key], epochs.loc[key]
+        row, curve = runs.loc[key], epochs.loc[[key]]
         assert row["test_accuracy"] == line["test_accuracy"][-1]
         assert row["mean_train_loss"] == pytest.approx(np.mean(line["train_loss"]), rel=1e-14)
         assert row["learning_rate"] == line["arm"]["learning_rate"]
