@@ -17,12 +17,14 @@ def build(arm: Arm, seed: int) -> keras.Sequential:
     last h
 
     LN and RMS norm have one gamma and beta for all rows (Ba et al. 2016, equation 4); BN has
-    statistics, gamma and beta of each row, or with implementation "shared" one for all.
+    statistics, gamma and beta of each row, or with implementation "shared" one for all. The bias is
+    drawn too: many images begin with blank rows, where it is all that varies over the units, and LN
+    of equal inputs has gradients of 1 / sqrt(epsilon) a row.
     """
-    inputs, hidden, dense = (draw(arm, seed, kernel)["kernel_initializer"] for kernel in range(3))
+    *reader, dense = (draw(arm, seed, kernel)["kernel_initializer"] for kernel in (0, 1, 3, 2))
     return keras.Sequential([
         keras.Input(INPUT_SHAPE),
-        RowReader(_norms(arm), inputs, hidden),
+        RowReader(_norms(arm), *reader),
         keras.layers.Dense(CLASSES, kernel_initializer=dense),
     ])  # fmt: skip
 
@@ -45,18 +47,18 @@ def _norm(arm: Arm) -> keras.layers.Layer:
 class RowReader(keras.layers.Layer):
     """A recurrent layer over the rows of an image, with a norm of the summed inputs at each row."""
 
-    def __init__(self, norms: list[keras.layers.Layer], inputs, hidden, **kwargs):
+    def __init__(self, norms: list[keras.layers.Layer], inputs, hidden, bias, **kwargs):
         super().__init__(**kwargs)
-        self.norms, self.initializers = norms, (inputs, hidden)
+        self.norms, self.initializers = norms, (inputs, hidden, bias)
 
     def build(self, input_shape):
         """Make the kernels W and U, the bias b, and the norms."""
-        inputs, hidden = self.initializers
+        inputs, hidden, bias = self.initializers
         self.inputs = self.add_weight(
             name="inputs", shape=(input_shape[2], UNITS), initializer=inputs
         )
         self.hidden = self.add_weight(name="hidden", shape=(UNITS, UNITS), initializer=hidden)
-        self.bias = self.add_weight(name="bias", shape=(UNITS,), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(UNITS,), initializer=bias)
         for norm in dict.fromkeys(self.norms):
             norm.build((None, UNITS))
 

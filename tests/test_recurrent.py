@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from normlib import data, recurrent, train
 from normlib.arms import Arm
@@ -62,3 +63,19 @@ def test_all_arms_of_a_seed_share_their_weights_and_train():
     assert all(np.array_equal(kernels[0], kernel) for kernel in kernels)
     losses = train.run(arms[1], 5).train_loss
     assert losses[2] < losses[1] < losses[0]
+
+
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+def test_blank_rows_do_not_blow_up_the_gradient(norm):
+    """With a bias of zeros it overflowed, and nothing was learned."""
+    images, labels = data.load("quick").train_images[:50], data.load("quick").train_labels[:50]
+    assert (images[:, 0].max((1, 2)) == 0).any()
+
+    def length(norm):
+        network = recurrent.build(Arm(norm, network="rnn", profile="quick"), 0)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(train.cross_entropy(labels, network(images, training=True)))
+        variables = [variable.value for variable in network.trainable_variables]
+        return tf.linalg.global_norm(tape.gradient(loss, variables))
+
+    assert length(norm) < 30 * length("none")
