@@ -131,7 +131,9 @@ def _difference(records, arm: Arm, reference: Arm, values, unit: str) -> dict:
 
 
 FIRST_STEPS = 10
-SLACK = 1e-4  # relative; other processors round otherwise, and training amplifies that
+# Relative. Other processors round otherwise, and training amplifies that: our BN and Keras's, one
+# function in two orders of operations, are up to 6e-3 apart by then.
+SLACK = 1e-2
 
 
 def first_steps(run: Record, archived: Record) -> float:
