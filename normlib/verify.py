@@ -16,8 +16,8 @@ DIFFERENT = "different"
 MEANING = {
     EQUAL: "as it must be on the archive's processor model with its package versions",
     CLOSE: "as it must be elsewhere: processors round otherwise, and training amplifies that",
-    DIFFERENT: "the code, the data or the packages compute something else than the archive has, or, "
-    "on another processor, rounding was amplified beyond that: some runs with BN part sooner",
+    DIFFERENT: "the code, the data or the packages compute something else than the archive has; "
+    "or, on another processor, rounding was amplified sooner, as it is in some runs with BN",
 }
 
 
