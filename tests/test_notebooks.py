@@ -107,7 +107,7 @@ def test_archive_tables_and_prose_are_checked_by_nbval(notebook):
 @every_notebook
 def test_every_figure_has_a_caption_and_alt_text(notebook):
     found = outputs(notebook)
-    for output, after in zip(found, [*found[1:], None], strict=True):
+    for output, after in zip(found, [*found, None][1:], strict=True):
         if "image/png" in output.get("data", {}):
             assert len(output.metadata["image/png"]["alt"]) > 20
             assert re.match(r"\*\*Figure A?\d+\.\*\* .{30}", after.data["text/markdown"])
