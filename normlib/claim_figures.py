@@ -67,30 +67,36 @@ def _label(name: str, n: int | str) -> str:
 
 def shares(draws: pd.DataFrame) -> Figure:
     """Bars of how often each sentence of `lottery.lottery` holds, a tick where chance is."""
-    figure, ax = plt.subplots(figsize=(9, 0.42 * len(draws) + 0.9))
+    figure, ax = plt.subplots(figsize=(9, 0.6 * len(draws) + 0.9))
     places = range(len(draws))
     bars = ax.barh(places, 100 * draws["share of draws"], 0.6, color=BLUE, alpha=0.6, linewidth=0)
     ax.bar_label(bars, fmt="{:.1f}", padding=6, fontsize="small")
     ax.vlines(100 * draws["chance"], [p - 0.42 for p in places], [p + 0.42 for p in places],
               color="black", linewidth=2)  # fmt: skip
-    ax.set(yticks=places, yticklabels=[textwrap.shorten(s, 70) for s in draws["sentence"]])
+    ax.set(yticks=places, yticklabels=[textwrap.fill(s, 60) for s in draws["sentence"]])
     ax.set(xlabel="draws in which the sentence holds (%)", xlim=(0, 100))
     ax.invert_yaxis()
     return figure
 
 
 def accuracy_by_error(book: pd.DataFrame, errors: dict[str, float]) -> Figure:
-    """Each claim's difference in test accuracy against its first arm's error of the gradient."""
+    """Each claim's difference in test accuracy against its first arm's error of the gradient.
+
+    The band is the largest of the claims' margins.
+    """
     figure, ax = plt.subplots(figsize=(7.5, 4))
+    margin = book["margin"].max()
+    ax.axhspan(-margin, margin, color=BAND, linewidth=0)
     ax.axhline(0, color=GREY, linewidth=0.8)
     for _, row in book.dropna(subset="mean").iterrows():
         x, pending = 100 * errors[row["id"]], row["verdict"] == "pending"
         ax.plot([x, x], [row["low"], row["high"]], color=BLUE, linewidth=2)
         fill = "none" if pending else "full"
         ax.plot(x, row["mean"], "o", color=BLUE, fillstyle=fill, markersize=7)
-        name = ARMS[CLAIMS[row["id"]].arms[0]].backward
-        ax.annotate(name, (x, row["mean"]), xytext=(8, 4), textcoords="offset points")
+        name = ARMS[CLAIMS[row["id"]].arms[0]].backward.replace(" ", "\n")
+        above = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
+        ax.annotate(name, (x, row["high"]), **above)
+    ax.margins(0.2, 0.25)
     ax.set(xlabel="error of the kernel's gradient (% of its length)", xlim=(0, None))
     ax.set(ylabel="difference in test accuracy (points)")
-    ax.margins(0.2)
     return figure

@@ -100,6 +100,7 @@ def _row(claim: Claim, found: Finding | None, adjusted: pd.Series, records, seed
         "unit": findings.unit(claim) if claim.arms else "–",
         "margin": claim.size,
         "decided by": claim.notebook,
+        "reason": claim.reason,
     }
 
 

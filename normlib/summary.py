@@ -21,8 +21,11 @@ def counts(book: pd.DataFrame) -> str:
 def _predictions(outcomes: pd.Series) -> str:
     held, failed = ((outcomes == outcome).sum() for outcome in ("held", "failed"))
     if not held + failed:
-        return "None of our predictions is decided yet."
-    return f"Of our {held + failed} predictions that are decided, {held} held and {failed} failed."
+        return "None of the ledger's predictions is decided yet."
+    return (
+        f"Of the ledger's {held + failed} predictions that are decided, {held} held and "
+        f"{failed} failed."
+    )
 
 
 def decided(book: pd.DataFrame) -> str:
@@ -37,6 +40,6 @@ def _list(verdict: str, rows: pd.DataFrame) -> str:
 
 
 def _item(row: dict) -> str:
-    effect = row["effect (95 % interval)"]
-    found = "" if effect == "–" else f" {effect}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{row['n']}."
-    return f"- [{row['id']}]({row['decided by']}) {row['claim']}{found}"
+    effect, space = row["effect (95 % interval)"], "\N{NO-BREAK SPACE}"
+    found = row["reason"] if effect == "–" else f"{effect}, n{space}={space}{row['n']}."
+    return f"- [{row['id']}]({row['decided by']}) {row['claim']} {found}"

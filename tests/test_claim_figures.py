@@ -49,7 +49,7 @@ def test_accuracy_stands_over_the_error_of_the_gradient():
     (ax,) = claim_figures.accuracy_by_error(rows, {"E6": 0.1, "E7": 1.5}).axes
     (dot,) = drawn(ax, "o")
     assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (150, rows["mean"].dropna().item())
-    assert [text.get_text() for text in ax.texts] == ["constant mean"]
+    assert [text.get_text() for text in ax.texts] == ["constant\nmean"]
 
 
 def test_the_lottery_knows_the_published_order():

@@ -4,23 +4,41 @@ import pandas as pd
 
 from normlib import summary
 
-COLUMNS = ("id", "section", "claim", "verdict", "effect (95 % interval)", "n", "outcome")
+COLUMNS = ("id", "section", "claim", "verdict", "effect (95 % interval)", "n", "outcome", "reason")
 
 
 def book(*rows):
     return pd.DataFrame(rows, columns=COLUMNS).assign(**{"decided by": "08_claims.ipynb"})
 
 
-PENDING = ("H1", "ours", "BN helps.", "pending", "–", "–", "pending")
-HELD = ("H2", "ours", "LN helps.", "SUPPORTED", "+0.30 points (+0.10 to +0.50)", 60, "held")
-FAILED = ("C1", "1.3", "“WN helps”", "REFUTED", "0.00 points (−0.10 to +0.10)", 30, "failed")
-ARGUED = ("C2", "1.6", "“as expected”", "REFUTED", "–", "–", "–")
+PENDING = ("H1", "ours", "BN helps.", "pending", "–", "–", "pending", "")
+HELD = (
+    "H2",
+    "ours",
+    "LN helps.",
+    "SUPPORTED",
+    "+0.30 points (+0.10 to +0.50)",
+    60,
+    "held",
+    "Layers.",
+)
+FAILED = (
+    "C1",
+    "1.3",
+    "“WN helps”",
+    "REFUTED",
+    "0.00 points (−0.10 to +0.10)",
+    30,
+    "failed",
+    "Weights.",
+)
+ARGUED = ("C2", "1.6", "“as expected”", "REFUTED", "–", "–", "–", "It was not read.")
 
 
 def test_while_everything_is_pending():
     assert summary.counts(book(PENDING)) == (
         "0 claims of the published report and 1 of ours: 1 pending, for want of runs. "
-        "None of our predictions is decided yet."
+        "None of the ledger's predictions is decided yet."
     )
     assert summary.decided(book(PENDING)) == ""
 
@@ -28,7 +46,7 @@ def test_while_everything_is_pending():
 def test_counts_go_by_verdict_in_one_order():
     assert summary.counts(book(PENDING, FAILED, HELD, ARGUED)) == (
         "2 claims of the published report and 2 of ours: 1 SUPPORTED, 2 REFUTED, 1 pending, "
-        "for want of runs. Of our 2 predictions that are decided, 1 held and 1 failed."
+        "for want of runs. Of the ledger's 2 predictions that are decided, 1 held and 1 failed."
     )
     assert "pending" not in summary.counts(book(HELD))
 
@@ -39,5 +57,5 @@ def test_decided_claims_are_listed_by_verdict_with_effect_and_link():
         "- [H2](08_claims.ipynb) LN helps. +0.30 points (+0.10 to +0.50), n\xa0=\xa060.\n\n"
         "**REFUTED** (2):\n\n"
         "- [C1](08_claims.ipynb) “WN helps” 0.00 points (−0.10 to +0.10), n\xa0=\xa030.\n"
-        "- [C2](08_claims.ipynb) “as expected”"
+        "- [C2](08_claims.ipynb) “as expected” It was not read."
     )
