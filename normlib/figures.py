@@ -1,23 +1,19 @@
-"""One function per kind of figure, and how figures, tables and computed prose are shown.
+"""One function per kind of figure; `page.py` shows and saves them.
 
 Functions that draw take records, not models, and return the figure. Importing this module sets
 the lab's Matplotlib style.
 """
 
-import io
-import re
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from IPython.display import display
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from normlib import archive, data, stats
+from normlib import data, stats
 from normlib.archive import Record
 from normlib.arms import PUBLISHED, Arm
 
@@ -167,61 +163,3 @@ def by_arm(records: Iterable[Record]) -> dict[Arm, list[Record]]:
         if record.diverged is None:
             found.setdefault(record.arm, []).append(record)
     return found
-
-
-def show(figure: Figure, number: str, caption: str, alt: str) -> None:
-    """Display the figure and its caption, and save it under its number as SVG and PNG."""
-    figure.savefig(_file("figures", number, "svg"), metadata={"Date": None})
-    png = io.BytesIO()
-    figure.savefig(png, dpi=170, metadata={"Software": None})
-    _file("figures", number, "png").write_bytes(png.getvalue())
-    plt.close(figure)
-    width = round(100 * figure.get_figwidth())
-    bundle = {"image/png": b64encode(png.getvalue()).decode(), "text/plain": alt}
-    display(bundle, raw=True, metadata={"image/png": {"alt": alt, "width": width}, "alt": alt})
-    _caption(number, caption)
-
-
-def show_table(frame: pd.DataFrame, number: str, caption: str) -> None:
-    """Display the table under its caption, and save it under its number as CSV.
-
-    A cell that names a notebook is shown as a link to it, by its number.
-    """
-    save_table(frame, number)
-    _caption(number, caption)
-    html = frame.to_html(index=False, border=0)
-    html = re.sub(r"<td>((\d\d)_\w+\.ipynb[^<]*)</td>", r'<td><a href="\1">\2</a></td>', html)
-    display({"text/html": html, "text/plain": frame.to_string(index=False)}, raw=True)
-
-
-def save_table(frame: pd.DataFrame, name: str) -> None:
-    """Save the table under its name as CSV."""
-    frame.to_csv(_file("tables", name, "csv"), index=False)
-
-
-def prose(text: str) -> None:
-    """Display a paragraph whose numbers were computed."""
-    display({"text/markdown": text, "text/plain": text}, raw=True, metadata={"prose": True})
-
-
-def show_environment(records: Iterable[Record]) -> None:
-    """Say on what machine and with which versions the records were computed."""
-    found = {tuple(record.environment.items()): None for record in records}
-    for environment in found:
-        prose(", ".join(f"{name} {value}" for name, value in environment) + ".")
-
-
-def _caption(number: str, caption: str) -> None:
-    text = f"**{number}.** {caption}"
-    bundle = {"text/markdown": text, "text/plain": text}
-    display(bundle, raw=True, metadata={"caption": _slug(number)})
-
-
-def _slug(number: str) -> str:
-    return number.lower().replace(" ", "-")
-
-
-def _file(kind: str, number: str, ending: str):
-    folder = archive.ROOT / "build" / kind
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{_slug(number)}.{ending}"

@@ -1,29 +1,16 @@
-"""Figures draw every seed, and what is shown carries caption, alt text and files."""
+"""Figures draw every seed."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from test_archive import record
 
-from normlib import archive, arms, data, figures
+from normlib import arms, data, figures
 
 RECORDS = [
     record(seed, arm=arm, test_accuracy=[0.5, 0.8 + seed / 100 + i / 50])
     for i, arm in enumerate((arms.NONE, arms.OUR_LN_HIDDEN))
     for seed in range(3)
 ]
-
-
-@pytest.fixture
-def shown(tmp_path, monkeypatch):
-    """The output bundles that a notebook would get, and where files go."""
-    outputs = []
-    monkeypatch.setattr(archive, "ROOT", tmp_path)
-    monkeypatch.setattr(
-        figures, "display", lambda data, raw, metadata=None: outputs.append((data, metadata))
-    )
-    return outputs, tmp_path / "build"
 
 
 def lines(ax, color):
@@ -72,34 +59,3 @@ def test_classes_shows_a_row_of_each():
     assert mosaic.shape == (280, 112)
     third = images.train_images[images.train_labels == 2][0, ..., 0]
     np.testing.assert_array_equal(mosaic[56:84, :28], third)
-
-
-def test_show_gives_alt_text_and_caption_and_saves_the_same_bytes_twice(shown):
-    outputs, build = shown
-    for _ in range(2):
-        drawn = figures.per_epoch(RECORDS, "test_accuracy")
-        figures.show(drawn, "Figure A3", "Seen.", "A plot.")
-    (image, metadata), (caption, _) = outputs[:2]
-    assert metadata["image/png"]["alt"] == "A plot."
-    assert caption["text/markdown"] == "**Figure A3.** Seen."
-    assert image == outputs[2][0]
-    assert (build / "figures" / "figure-a3.png").read_bytes()[:4] == b"\x89PNG"
-    assert "<dc:date>" not in (build / "figures" / "figure-a3.svg").read_text()
-    assert drawn.number not in plt.get_fignums()  # left open it would be shown a second time
-
-
-def test_show_table_puts_the_caption_first_and_saves_csv(shown):
-    outputs, build = shown
-    figures.show_table(pd.DataFrame({"mode": ["a"], "n": [3]}), "Table 2", "Counts.")
-    assert outputs[0][0]["text/markdown"] == "**Table 2.** Counts."
-    assert "<td>3</td>" in outputs[1][0]["text/html"]
-    assert (build / "tables" / "table-2.csv").read_text() == "mode,n\na,3\n"
-
-
-def test_show_table_links_to_a_notebook_by_its_number(shown):
-    outputs, build = shown
-    frame = pd.DataFrame({"by": ["08_claims.ipynb#The-ledger", "see 08_claims.ipynb"]})
-    figures.show_table(frame, "Table 2", "Links.")
-    html = outputs[1][0]["text/html"]
-    assert '<a href="08_claims.ipynb#The-ledger">08</a>' in html and html.count("<a ") == 1
-    assert "08_claims.ipynb#The-ledger\n" in (build / "tables" / "table-2.csv").read_text()

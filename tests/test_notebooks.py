@@ -98,7 +98,7 @@ def test_hidden_inputs_are_hidden_in_jupyterlab_too(notebook):
 def test_archive_tables_and_prose_are_checked_by_nbval(notebook):
     """A table or a sentence drawn from archived records is compared in CI; measured ones vary."""
     for cell in code(notebook):
-        drawn = "stats." in cell.source and re.search(r"show_table|prose", cell.source)
+        drawn = "stats." in cell.source and re.search(r"page\.(table|prose)", cell.source)
         live = re.search(r"\brun\b|\bruns\b", cell.source)
         if drawn and not live and "measured" not in tags(cell):
             assert "nbval-check-output" in tags(cell), cell.source
