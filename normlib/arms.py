@@ -1,7 +1,8 @@
 """What is compared: arms, and experiments as named lists of arms and seeds."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+
+from normlib.datasets import SOURCES
 
 VALID = {
     "norm": ("none", "batch", "layer", "weight", "rms", "own"),
@@ -16,13 +17,12 @@ VALID = {
     "profile": ("full", "quick"),
     "network": ("cnn", "rnn"),
     "probe": ("", "weights", "sharpness", "predictiveness"),
+    "dataset": tuple(SOURCES),
 }
 NORMS_OF = {  # which norms an implementation, other than ours, has
-    "keras": ("batch", "layer"),
-    "published": ("batch", "weight"),
-    "folded": ("batch",),
-    "shared": ("batch",),
-}
+    "keras": ("batch", "layer"), "published": ("batch", "weight"),
+    "folded": ("batch",), "shared": ("batch",),
+}  # fmt: skip
 SHORT = {"batch": "BN", "layer": "LN", "weight": "WN", "rms": "RMS norm"}
 OWNERS = {
     "ours": "our", "keras": "TensorFlow's", "published": "the published", "folded": "folded",
@@ -31,9 +31,9 @@ OWNERS = {
 SETTINGS = {  # what a label says of them, where they are changed
     "init": "{} init", "std": "std {:g}", "learning_rate": "learning rate {:g}",
     "batch_size": "batch {}", "ulps": "{} ulp moved", "relu": "ReLU {}", "blocks": "{} blocks",
-    "backward": "{} in the backward pass",
-    "evaluation": "{} statistics in scoring", "shuffle": "{} shuffle", "scored_on": "on {}",
-    "examples": "{} images", "network": "{}",
+    "backward": "{} in the backward pass", "evaluation": "{} statistics in scoring",
+    "shuffle": "{} shuffle", "scored_on": "on {}", "examples": "{} images", "network": "{}",
+    "dataset": "{}",
 }  # fmt: skip
 
 
@@ -57,6 +57,7 @@ class Arm:
     ulps: units in the last place by which one weight is moved
     network: the lab's convolutional one, or the one that reads rows (see `recurrent.py`)
     probe: what is measured on the way (see `probes.py`)
+    dataset: Fashion-MNIST, of which alone there is a sample for the quick profile, or MNIST
 
     Raises ValueError for an unknown name, listing the valid ones, and for what does not exist.
     """
@@ -82,6 +83,7 @@ class Arm:
     examples: int = 0
     network: str = "cnn"
     probe: str = ""
+    dataset: str = "Fashion-MNIST"
 
     def __post_init__(self):
         for name, valid in VALID.items():
@@ -102,6 +104,8 @@ class Arm:
             raise ValueError("backward and evaluation are settings of norm='batch'.")
         if self.backward != "right" and self.implementation != "ours":
             raise ValueError("backward is a setting of implementation='ours'.")
+        if self.profile == "quick" and self.dataset != "Fashion-MNIST":
+            raise ValueError("profile='quick' has a sample of dataset='Fashion-MNIST' alone.")
 
     @property
     def label(self) -> str:
@@ -176,7 +180,7 @@ PUBLISHED = {
 PILOT_SEEDS = (0, 1, 2)
 
 
-def _experiments(pilot: Iterable[Arm]) -> dict[str, Experiment]:
+def _experiments(pilot: tuple[Arm, ...]) -> dict[str, Experiment]:
     moved = tuple(replace(arm, ulps=1) for arm in (OUR_BN, OUR_LN, OUR_LN_HIDDEN))
     layer_norms = (OUR_LN, KERAS_LN, OUR_LN_HIDDEN, KERAS_LN_HIDDEN)
     found = (
@@ -184,7 +188,7 @@ def _experiments(pilot: Iterable[Arm]) -> dict[str, Experiment]:
         Experiment("batch_norm", (NONE, OUR_BN, KERAS_BN), PILOT_SEEDS, "notebook 01"),
         Experiment("layer_norm", (NONE, *layer_norms), PILOT_SEEDS, "notebook 02"),
         Experiment("weight_norm", (NONE, OUR_WN), PILOT_SEEDS, "notebook 03"),
-        Experiment("pilot", tuple(pilot), PILOT_SEEDS, "notebook 05, and how many seeds it takes"),
+        Experiment("pilot", pilot, PILOT_SEEDS, "notebook 05, and how many seeds it takes"),
         Experiment("twins", moved, PILOT_SEEDS, "how far one rounding carries: notebook 04"),
         Experiment("quick", tuple(arm.quick() for arm in pilot), (0,), "the quick profile"),
     )

@@ -1,4 +1,4 @@
-"""Fashion-MNIST as arrays, and the order of minibatches."""
+"""Fashion-MNIST and MNIST as arrays, and the order of minibatches."""
 
 import os
 import sys
@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from normlib.arms import Arm
-from normlib.fetch import SUMS, DataError, find, read
+from normlib.datasets import FILES, SOURCES
+from normlib.fetch import DataError, find, read
 
 SAMPLE = Path(__file__).with_name("fashion_mnist_sample.npz")
 PROFILES = ("full", "quick")
@@ -40,16 +41,16 @@ def _valid(name: str) -> str:
 
 
 @cache
-def load(profile: str) -> Dataset:
-    """Return the images of a profile: all of Fashion-MNIST, or the embedded sample of it.
+def load(profile: str, name: str = "Fashion-MNIST") -> Dataset:
+    """Return the images of a profile: all of the data set, or the embedded Fashion-MNIST sample.
 
     Raises ValueError for an unknown profile, DataError when the full data cannot be had.
     """
     if _valid(profile) == "quick":
         with np.load(SAMPLE) as sample:
             return _scaled(*(sample[name] for name in Dataset._fields))
-    folder = find()
-    train_images, train_labels, test_images, test_labels = (read(folder, name) for name in SUMS)
+    folder, source = find(name), SOURCES[name]
+    train_images, train_labels, test_images, test_labels = (read(source, folder, f) for f in FILES)
     return _scaled(
         np.frombuffer(train_images, np.uint8, offset=16).reshape(-1, 28, 28),
         np.frombuffer(train_labels, np.uint8, offset=8),
@@ -83,7 +84,7 @@ def _balanced(labels: np.ndarray, per_class: int) -> np.ndarray:
 
 def images(arm: Arm) -> Dataset:
     """Return the images that the arm is trained and scored on."""
-    found = load(arm.profile)
+    found = load(arm.profile, arm.dataset)
     if arm.scored_on == "validation":
         found = validation_split(found)
     if not arm.examples:

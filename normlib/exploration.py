@@ -67,6 +67,12 @@ def rows() -> list[Arm]:
     return [*ours, replace(ours[-1], implementation="shared")]
 
 
+def datasets() -> list[Arm]:
+    """None and each norm on either data set."""
+    norms = (NONE, OUR_BN, OUR_LN, OUR_LN_HIDDEN, OUR_WN)
+    return [replace(a, dataset=name, **SMALL) for name, a in product(VALID["dataset"], norms)]
+
+
 def scored(arm: Arm, evaluations: Iterable[str]) -> list[Arm]:
     """The same training, scored in each of these ways."""
     return [replace(arm, evaluation=evaluation) for evaluation in evaluations]
@@ -86,5 +92,6 @@ _FAMILIES = {
     "init_scale": init_scales(),
     "sorted": orders(),
     "rows": rows(),
+    "datasets": datasets(),
 }
 EXPERIMENTS = {name: _experiment(name, arms) for name, arms in _FAMILIES.items()}

@@ -1,7 +1,7 @@
-"""Fashion-MNIST's four files: found or fetched, and verified.
+"""A data set's four files: found or fetched, and verified.
 
-Places, in this order: the folder NORMLIB_DATA; Keras's cache; /usr/share/datasets/fashion-mnist;
-a download from where Keras downloads; Debian's package. Nothing falls back to the sample.
+Places, in this order: the folder that its variable names; Keras's cache; where Debian's package
+puts it; a download; Debian's package. Nothing falls back to the sample.
 """
 
 import gzip
@@ -18,16 +18,8 @@ from functools import cache
 from http.client import HTTPException
 from pathlib import Path
 
-# SHA-256 of the decompressed bytes: Debian compresses them anew.
-SUMS = {
-    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-}
-URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-PACKAGE = "dataset-fashion-mnist"
-SYSTEM = Path("/usr/share/datasets/fashion-mnist")
+from normlib.datasets import FILES, SOURCES, Source
+
 TIMEOUT = 30  # seconds without an answer
 WITHOUT_DATA = "The quick profile (--profile quick, or NORMLIB_PROFILE=quick) needs no data."
 
@@ -37,74 +29,79 @@ class DataError(RuntimeError):
 
 
 @cache
-def find() -> Path:
+def find(name: str = "Fashion-MNIST") -> Path:
     """Return the folder that holds the four verified files, fetching them if there is none.
 
     Raises DataError, which lists every place tried and what to do.
     """
-    if os.environ.get("NORMLIB_DATA"):
-        return _chosen(Path(os.environ["NORMLIB_DATA"]))
+    source = SOURCES[name]
+    if chosen := os.environ.get(source.variable):
+        return _chosen(source, Path(chosen))
     tried: list[str] = []
-    for place, get in _places():
+    for place, get in _places(source):
         try:
             folder = get()
-            _verify(folder)
+            _verify(source, folder)
         except (DataError, OSError, HTTPException, subprocess.SubprocessError) as error:
             tried.append(f"  {place}: {error}")
         else:
             _warn_of_damage(tried)
             return folder
-    raise DataError(_nothing_found(tried))
+    raise DataError(_nothing_found(name, source, tried))
 
 
-def _chosen(folder: Path) -> Path:
+def _chosen(source: Source, folder: Path) -> Path:
     try:
-        _verify(folder)
+        _verify(source, folder)
     except (DataError, OSError) as error:
         raise DataError(
-            f"NORMLIB_DATA is {folder}, which cannot be used: {error}\n"
-            "Put the published files there, or unset NORMLIB_DATA to have them found or fetched.\n"
-            f"{WITHOUT_DATA}"
+            f"{source.variable} is {folder}, which cannot be used: {error}\n"
+            f"Put the published files there, or unset {source.variable} to have them found or "
+            f"fetched.\n{WITHOUT_DATA}"
         ) from error
     return folder
 
 
-def _places() -> list[tuple[str, Callable[[], Path]]]:
+def _places(source: Source) -> list[tuple[str, Callable[[], Path]]]:
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    folder = home / "datasets" / "fashion-mnist"
-    return [
+    folder = home / "datasets" / source.folder
+    found = [
         (f"Keras's cache {folder}", lambda: folder),
-        (str(SYSTEM), lambda: SYSTEM),
-        (f"download from {URL}", lambda: _fetch(_download, folder)),
-        (f"Debian's package {PACKAGE}", lambda: _fetch(_debian, folder)),
+        (f"download from {source.url}", lambda: _fetch(source, _download, folder)),
     ]
+    if source.package:
+        found.insert(1, (str(source.system), lambda: source.system))
+        package = f"Debian's package {source.package}"
+        found.append((package, lambda: _fetch(source, _debian, folder)))
+    return found
 
 
-def _verify(folder: Path) -> None:
+def _verify(source: Source, folder: Path) -> None:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}")
-    faults = [fault for name in SUMS if (fault := _fault(folder, name))]
+    faults = [fault for name in FILES if (fault := _fault(source, folder, name))]
     if faults:
         raise DataError("; ".join(faults))
 
 
-def _fault(folder: Path, name: str) -> str:
+def _fault(source: Source, folder: Path, name: str) -> str:
     try:
-        read(folder, name)
+        read(source, folder, name)
     except DataError as error:
         return str(error)
     return ""
 
 
-def read(folder: Path, name: str) -> bytes:
+def read(source: Source, folder: Path, name: str) -> bytes:
     """The decompressed bytes of one file, verified."""
+    wanted = source.sums[FILES.index(name)]
     file = next((f for f in (folder / f"{name}.gz", folder / name) if f.exists()), None)
     if file is None:
         raise DataError(f"{folder / name}.gz is missing")
     content, damage = _decompressed(file)
     found = hashlib.sha256(content).hexdigest()
-    if damage or found != SUMS[name]:
-        sums = f"expected SHA-256 {SUMS[name]}, found {found} of {len(content)} bytes"
+    if damage or found != wanted:
+        sums = f"expected SHA-256 {wanted}, found {found} of {len(content)} bytes"
         raise DataError(f"{file} is wrong{damage}: {sums}")
     return content
 
@@ -121,50 +118,50 @@ def _decompressed(file: Path) -> tuple[bytes, str]:
     return bytes(content), ""
 
 
-def _fetch(get: Callable[[Path], None], folder: Path) -> Path:
+def _fetch(source: Source, get: Callable[[Source, Path], None], folder: Path) -> Path:
     """Let `get` fill a temporary folder, verify it, and move the files into `folder` one by one."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as temporary:
-        get(Path(temporary))
-        _verify(Path(temporary))
-        for name in SUMS:
+        get(source, Path(temporary))
+        _verify(source, Path(temporary))
+        for name in FILES:
             os.replace(Path(temporary) / f"{name}.gz", folder / f"{name}.gz")
     return folder
 
 
-def _download(folder: Path) -> None:
-    for name in SUMS:
+def _download(source: Source, folder: Path) -> None:
+    for name in FILES:
         print(f"downloading {name}.gz", file=sys.stderr, flush=True)
         with (
-            urllib.request.urlopen(f"{URL}{name}.gz", timeout=TIMEOUT) as answer,
+            urllib.request.urlopen(f"{source.url}{name}.gz", timeout=TIMEOUT) as answer,
             open(folder / f"{name}.gz", "wb") as file,
         ):
             shutil.copyfileobj(answer, file)
 
 
-def _debian(folder: Path) -> None:
+def _debian(source: Source, folder: Path) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise DataError("this machine has no apt-get")
-    print(f"downloading Debian's package {PACKAGE} (31 MB)", file=sys.stderr, flush=True)
+    print(f"downloading Debian's package {source.package} (31 MB)", file=sys.stderr, flush=True)
     try:
-        _run(folder, "apt-get", "download", PACKAGE)
+        _run(folder, "apt-get", "download", source.package)
     except DataError as error:
-        _download_with_own_lists(folder, error)
-    (package,) = folder.glob(f"{PACKAGE}*.deb")
+        _download_with_own_lists(source, folder, error)
+    (package,) = folder.glob(f"{source.package}*.deb")
     _run(folder, "dpkg-deb", "-x", str(package), "unpacked")
-    unpacked = folder / "unpacked" / SYSTEM.relative_to("/")
+    unpacked = folder / "unpacked" / source.system.relative_to("/")
     for file in unpacked.iterdir():
         os.replace(file, folder / file.name)
 
 
-def _download_with_own_lists(folder: Path, first: DataError) -> None:
+def _download_with_own_lists(source: Source, folder: Path, first: DataError) -> None:
     """What a machine without package lists, or with old ones, needs; works without root."""
     own = ["-o", f"Dir::State={folder}/state", "-o", f"Dir::Cache={folder}/cache"]
     for part in ("state/lists/partial", "cache/archives/partial"):
         (folder / part).mkdir(parents=True)
     try:
         _run(folder, "apt-get", *own, "update")
-        _run(folder, "apt-get", *own, "download", PACKAGE)
+        _run(folder, "apt-get", *own, "download", source.package)
     except DataError as error:
         raise DataError(f"{first}; with package lists of its own, {error}") from error
 
@@ -183,11 +180,11 @@ def _warn_of_damage(tried: list[str]) -> None:
             print(f"not used:{line}", file=sys.stderr)
 
 
-def _nothing_found(tried: list[str]) -> str:
+def _nothing_found(name: str, source: Source, tried: list[str]) -> str:
     return "\n".join([
-        "Fashion-MNIST was not found and could not be fetched. Tried:", *tried,
+        f"{name} was not found and could not be fetched. Tried:", *tried,
         "If Keras's cache has no room or may not be written, set KERAS_HOME to another folder.",
-        f"Or put {', '.join(f'{name}.gz' for name in SUMS)} into a folder,",
-        "and set NORMLIB_DATA to it.",
+        f"Or put {', '.join(f'{name}.gz' for name in FILES)} into a folder,",
+        f"and set {source.variable} to it.",
         WITHOUT_DATA,
     ])  # fmt: skip

@@ -54,10 +54,11 @@ def run(
 
 def _missing(experiment: Experiment, known: dict) -> list[tuple[Arm, int]]:
     missing = [key for key in experiment.runs() if key not in known]
-    if any(arm.profile == "full" for arm, _ in missing):
-        if data.profile() == "quick":
-            raise MissingRecords(_how_to(experiment, missing))
-        find()  # fetch once, before the workers look for it
+    wanted = {arm.dataset for arm, _ in missing if arm.profile == "full"}
+    if wanted and data.profile() == "quick":
+        raise MissingRecords(_how_to(experiment, missing))
+    for name in wanted:
+        find(name)  # fetch once, before the workers look for it
     return sorted(missing, key=lambda key: key[1])  # seed by seed: an interruption leaves pairs
 
 

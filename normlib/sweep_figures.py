@@ -15,6 +15,7 @@ from scipy.stats import t
 from normlib import effects, figures
 from normlib.archive import Record
 from normlib.arms import SHORT, Arm
+from normlib.datasets import SOURCES
 
 ERROR = "final test error (%)"
 STATISTICS = {  # how BN was scored, as axes and legends say it
@@ -122,24 +123,26 @@ def _draw_place(ax, arm: Arm, runs: pd.DataFrame, shift: float) -> None:
 
 def scorings(records: Sequence[Record]) -> Figure:
     """Error of each mode and way of scoring, a row each; a panel an order of minibatches."""
-    orders = {order: title for order, title in ORDERS.items() if _trained(records, order)}
-    height = 1 + 0.4 * len(_groups(_trained(records, next(iter(orders))), "mode", "evaluation"))
+    return _panels(records, "shuffle", ORDERS, sharex=True)
+
+
+def datasets(records: Sequence[Record]) -> Figure:
+    """Error of each mode, a row each; a panel a data set, with an axis of its own."""
+    return _panels(records, "dataset", {name: name for name in SOURCES}, sharex=False)
+
+
+def _panels(records: Sequence[Record], setting: str, titles: dict, sharex: bool) -> Figure:
+    parts = {value: [r for r in records if getattr(r.arm, setting) == value] for value in titles}
+    parts = {value: part for value, part in parts.items() if part}
+    rows = len(_groups(next(iter(parts.values())), "mode", "evaluation"))
+    size = (5 + 2.5 * len(parts), 1 + 0.4 * rows)
     figure, axes = plt.subplots(
-        1,
-        len(orders),
-        figsize=(5 + 2.5 * len(orders), height),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
+        1, len(parts), figsize=size, sharex=sharex, sharey=True, squeeze=False
     )
-    for ax, (order, title) in zip(axes[0], orders.items(), strict=True):
-        _draw_rows(ax, _trained(records, order))
-        ax.set(title=title if len(orders) > 1 else "")
+    for ax, (value, part) in zip(axes[0], parts.items(), strict=True):
+        _draw_rows(ax, part)
+        ax.set(title=titles[value] if len(parts) > 1 else "")
     return figure
-
-
-def _trained(records: Sequence[Record], order: str) -> list[Record]:
-    return [record for record in records if record.arm.shuffle == order]
 
 
 def _draw_rows(ax, records: Sequence[Record]) -> None:

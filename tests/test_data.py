@@ -1,8 +1,9 @@
 """Data: found, verified, fetched whole or not at all; the sample; batch order. No network.
 
-The four files are small fakes here: `files` writes them, and their sums replace the published ones.
+The four files are small fakes here: `files` writes them, and their sums replace Fashion-MNIST's.
 """
 
+import dataclasses
 import errno
 import gzip
 import hashlib
@@ -16,8 +17,10 @@ import numpy as np
 import pytest
 
 from normlib import data, fetch
+from normlib.arms import Arm
+from normlib.datasets import FILES, SOURCES
 
-IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = fetch.SUMS
+IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = FILES
 
 
 def fake_contents() -> dict[str, bytes]:
@@ -32,12 +35,15 @@ def fake_contents() -> dict[str, bytes]:
 def contents(monkeypatch, tmp_path):
     """The fakes' bytes, in a world where no place has files and no fetch can succeed."""
     fakes = fake_contents()
-    for name, content in fakes.items():
-        monkeypatch.setitem(fetch.SUMS, name, hashlib.sha256(content).hexdigest())
+    own = dataclasses.replace(
+        SOURCES["Fashion-MNIST"],
+        sums=tuple(hashlib.sha256(content).hexdigest() for content in fakes.values()),
+        url=f"{(tmp_path / 'web').as_uri()}/",
+        system=tmp_path / "usr/share/datasets/fashion-mnist",
+    )
+    monkeypatch.setitem(SOURCES, "Fashion-MNIST", own)
     monkeypatch.delenv("NORMLIB_DATA", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(fetch, "SYSTEM", tmp_path / "usr/share/datasets/fashion-mnist")
-    monkeypatch.setattr(fetch, "URL", f"{(tmp_path / 'web').as_uri()}/")
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # no apt-get
     _forget()
@@ -75,11 +81,15 @@ def web(tmp_path) -> Path:
     return tmp_path / "web"
 
 
+def source():
+    return SOURCES["Fashion-MNIST"]
+
+
 def final_names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.glob("*-ubyte*"))
 
 
-ALL = sorted(f"{name}.gz" for name in fetch.SUMS)
+ALL = sorted(f"{name}.gz" for name in FILES)
 
 # Places and their order
 
@@ -87,7 +97,7 @@ ALL = sorted(f"{name}.gz" for name in fetch.SUMS)
 def test_places_are_used_in_their_order(files, cache, web, tmp_path, monkeypatch):
     files(web)
     assert fetch.find() == cache and final_names(cache) == ALL  # only a download is left
-    chosen, system = files(tmp_path / "chosen"), files(fetch.SYSTEM)
+    chosen, system = files(tmp_path / "chosen"), files(source().system)
     _forget()
     assert fetch.find() == cache
     shutil.rmtree(cache)
@@ -107,7 +117,7 @@ def test_cache_is_in_the_home_folder_without_keras_home(files, tmp_path, monkeyp
 
 def test_unpacked_files_are_as_good_as_gz(files, cache, contents):
     files(cache, ending="")
-    assert fetch.find() == cache and fetch.read(cache, IMAGES) == contents[IMAGES]
+    assert fetch.find() == cache and fetch.read(source(), cache, IMAGES) == contents[IMAGES]
 
 
 def test_normlib_data_without_files_is_an_error_though_others_have_them(
@@ -138,6 +148,33 @@ def test_loading_decodes_the_files_found(files, cache, contents):
     np.testing.assert_array_equal(loaded.test_labels, list(contents[TEST_LABELS][8:]))
     assert [a.dtype.name for a in loaded] == ["float32", "int32", "float32", "int32"]
     assert [a.shape for a in loaded] == [(5, 28, 28, 1), (5,), (3, 28, 28, 1), (3,)]
+
+
+def test_another_data_set_has_its_own_places_variable_and_sums(
+    files, contents, tmp_path, monkeypatch
+):
+    fashion, other = files(tmp_path / "keras/datasets/fashion-mnist"), files(tmp_path / "other")
+    turned = {name: content[:-1] + b"\x07" for name, content in contents.items()}
+    for name, content in turned.items():
+        (other / f"{name}.gz").write_bytes(gzip.compress(content))
+    sums = tuple(hashlib.sha256(content).hexdigest() for content in turned.values())
+    monkeypatch.setitem(SOURCES, "MNIST", dataclasses.replace(SOURCES["MNIST"], sums=sums))
+    monkeypatch.setenv("NORMLIB_MNIST", str(other))
+    assert (fetch.find("MNIST"), fetch.find()) == (other, fashion)
+    assert data.images(Arm(dataset="MNIST")).train_labels[-1] == 7
+    monkeypatch.setenv("NORMLIB_MNIST", str(fashion))
+    _forget()
+    with pytest.raises(data.DataError, match=r"NORMLIB_MNIST is .*fashion-mnist.* SHA-256"):
+        fetch.find("MNIST")
+
+
+def test_a_data_set_without_a_package_is_not_asked_of_debian(debian, tmp_path, monkeypatch):
+    debian()
+    nowhere = dataclasses.replace(SOURCES["MNIST"], url=source().url)
+    monkeypatch.setitem(SOURCES, "MNIST", nowhere)
+    with pytest.raises(data.DataError, match="MNIST was not found") as error:
+        fetch.find("MNIST")
+    assert "Debian" not in str(error.value) and not (tmp_path / "log").exists()
 
 
 # Faults: named, never used
@@ -193,7 +230,7 @@ def test_damaged_file_in_normlib_data_is_named_and_refused(fault, files, tmp_pat
     monkeypatch.setenv("NORMLIB_DATA", str(tmp_path / "chosen"))
     with pytest.raises(data.DataError, match=f"chosen/{IMAGES}.gz.* SHA-256") as error:
         data.load("full")
-    assert fetch.SUMS[IMAGES] in str(error.value)
+    assert source().sums[0] in str(error.value)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -203,13 +240,13 @@ def test_damaged_file_in_the_cache_is_named_and_replaced(fault, files, cache, we
     assert fetch.find() == cache
     assert (cache / f"{IMAGES}.gz").read_bytes() == (web / f"{IMAGES}.gz").read_bytes()
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "not used" in line]
-    assert f"{IMAGES}.gz" in line and fetch.SUMS[IMAGES] in line
+    assert f"{IMAGES}.gz" in line and source().sums[0] in line
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_damaged_file_is_reported_with_expected_and_found_sum(fault, files, cache):
     fault(files(cache))
-    sums = rf"expected SHA-256 {fetch.SUMS[IMAGES]}, found [0-9a-f]{{64}} of \d+ bytes"
+    sums = rf"expected SHA-256 {source().sums[0]}, found [0-9a-f]{{64}} of \d+ bytes"
     with pytest.raises(data.DataError, match=sums):
         fetch.find()
 
@@ -232,14 +269,14 @@ def test_every_faulty_file_is_named_not_only_the_first(files, cache, web, capsys
     assert f"{TEST_LABELS}.gz is wrong" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", fetch.SUMS)
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(name, files, cache):
     (files(cache) / f"{name}.gz").unlink()
     with pytest.raises(data.DataError, match=f"{name}.gz is missing"):
         fetch.find()
 
 
-@pytest.mark.parametrize("name", fetch.SUMS)
+@pytest.mark.parametrize("name", FILES)
 def test_each_of_the_four_files_is_verified(name, files, cache):
     (files(cache) / f"{name}.gz").write_bytes(gzip.compress(b"other"))
     with pytest.raises(data.DataError, match=f"{name}.gz is wrong"):
@@ -295,7 +332,7 @@ def test_files_arrive_by_rename_from_the_same_folder(files, cache, web, monkeypa
     moves, replace = [], fetch.os.replace
     monkeypatch.setattr(fetch.os, "replace", lambda a, b: (moves.append((a, b)), replace(a, b)))
     fetch.find()
-    assert [b for _, b in moves] == [cache / f"{name}.gz" for name in fetch.SUMS]
+    assert [b for _, b in moves] == [cache / f"{name}.gz" for name in FILES]
     assert all(cache in Path(a).parents for a, _ in moves)  # one file system: atomic
 
 
@@ -352,7 +389,7 @@ def debian(files, tmp_path, monkeypatch):
     """Puts an apt-get and a dpkg-deb on the PATH; the body of apt-get may be given."""
 
     def install(download: str = "touch dataset-fashion-mnist_1_all.deb") -> Path:
-        package = files(tmp_path / "package" / fetch.SYSTEM.relative_to("/"))
+        package = files(tmp_path / "package" / source().system.relative_to("/"))
         unpack = f'cp -r {tmp_path}/package/. "$3"'
         for name, body in {"apt-get": download, "dpkg-deb": f'mkdir -p "$3"\n{unpack}'}.items():
             tool = tmp_path / "bin" / name
@@ -420,7 +457,7 @@ def test_final_error_names_every_place_and_every_way_out(contents, cache):
     with pytest.raises(data.DataError) as error:
         data.load("full")
     text = str(error.value)
-    places = [str(cache), str(fetch.SYSTEM), fetch.URL, fetch.PACKAGE, "no apt-get"]
+    places = [str(cache), str(source().system), source().url, source().package, "no apt-get"]
     ways = ["NORMLIB_DATA", "--profile quick", "NORMLIB_PROFILE=quick", *ALL]
     assert [word for word in places + ways if word not in text] == []
     assert sorted(places, key=text.index) == places

@@ -10,7 +10,7 @@ from normlib.arms import VALID
 EXPERIMENTS = exploration.EXPERIMENTS
 SIZES = {
     "six_evaluations": 6, "batch_sizes": 5 * 6, "learning_rates_wide": 4 * 10, "placement": 2 + 16,
-    "depth": 4 * 3, "init_scale": 4 * 5, "sorted": 6 * 2, "rows": 5,
+    "depth": 4 * 3, "init_scale": 4 * 5, "sorted": 6 * 2, "rows": 5, "datasets": 2 * 5,
 }  # fmt: skip
 
 

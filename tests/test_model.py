@@ -47,6 +47,7 @@ def test_unknown_name_is_an_error_that_lists_the_valid_ones(field, value):
             {"norm": "batch", "implementation": "keras", "backward": "constant mean"},
             "a setting of implementation='ours'",
         ),
+        ({"profile": "quick", "dataset": "MNIST"}, "sample of dataset='Fashion-MNIST' alone"),
     ],
 )
 def test_what_does_not_exist_is_an_error(settings, message):
@@ -59,7 +60,7 @@ def test_every_setting_that_changes_numbers_changes_the_label():
     changed = {"placement": "hidden", "init": "he", "learning_rate": 0.1, "batch_size": 10,
                "ulps": 1, "relu": "before", "std": 1.0, "blocks": 4, 
                "backward": "constant mean", "evaluation": "batch", "shuffle": "buffer",
-               "scored_on": "validation", "examples": 1000}  # fmt: skip
+               "scored_on": "validation", "examples": 1000, "dataset": "MNIST"}  # fmt: skip
     labels = {Arm("batch", **{name: value}).label for name, value in changed.items()}
     assert len(labels | {Arm("batch").label}) == len(changed) + 1
 
