@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -92,6 +93,12 @@ def images(arm: Arm) -> Dataset:
     chosen = batch_order(0, 0, len(found.train_labels))[: arm.examples]
     train_images, train_labels = found.train_images[chosen], found.train_labels[chosen]
     return found._replace(train_images=train_images, train_labels=train_labels)
+
+
+def fetch(arms: Iterable[Arm]) -> None:
+    """Find or fetch what the arms are trained on: once, before several workers look for it."""
+    for name in {arm.dataset for arm in arms if arm.profile == "full"}:
+        find(name)
 
 
 def validation_split(images: Dataset) -> Dataset:

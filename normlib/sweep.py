@@ -11,7 +11,6 @@ from normlib import archive, arms, claims, data, exploration, menu, pool, probin
 from normlib import train as training
 from normlib.archive import Record
 from normlib.arms import Arm, Experiment
-from normlib.fetch import find
 from normlib.provenance import sources
 
 EXPERIMENTS = (
@@ -54,11 +53,9 @@ def run(
 
 def _missing(experiment: Experiment, known: dict) -> list[tuple[Arm, int]]:
     missing = [key for key in experiment.runs() if key not in known]
-    wanted = {arm.dataset for arm, _ in missing if arm.profile == "full"}
-    if wanted and data.profile() == "quick":
+    if data.profile() == "quick" and any(arm.profile == "full" for arm, _ in missing):
         raise MissingRecords(_how_to(experiment, missing))
-    for name in wanted:
-        find(name)  # fetch once, before the workers look for it
+    data.fetch(arm for arm, _ in missing)
     return sorted(missing, key=lambda key: key[1])  # seed by seed: an interruption leaves pairs
 
 
@@ -134,6 +131,8 @@ def main() -> None:
     try:
         with pool.cluster(options.scheduler) as executor:
             records = run(experiments[options.name], folder=folder, executor=executor)
+    except data.DataError as error:
+        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\ninterrupted; finished runs are kept, and the same command goes on from there.")
     print(f"{options.name}: {len(records)} records")
