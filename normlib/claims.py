@@ -27,9 +27,10 @@ SECOND_LOOK = BOOK["design"]["second_look"]
 class Claim:
     """A row of claims.toml: a published sentence, or a hypothesis of ours, and what decides it.
 
-    `claim` is "higher", "lower", "different" or "equal", said of `statistic` of `metric` over
-    `arms`; `margin` is a name in the table of margins, a number in the metric's unit, or absent.
-    A row decided by argument has a `verdict` and no arms.
+    `claim` is "higher", "lower", "different", "equal" or "unequal", said of `statistic` of
+    `metric` over `arms`, less what the claim is `over`; `margin` is a name in the table of margins,
+    a number in the metric's unit, or absent. A row decided by argument has a `verdict` and no arms,
+    one `like` another has the other's test.
     """
 
     id: str
@@ -42,7 +43,7 @@ class Claim:
     rates: str = ""
     statistic: str = "difference"
     metric: str = "test_accuracy"
-    published: float = 0.0
+    over: float = 0.0
     claim: str = ""
     margin: str | float = np.nan
     prediction: str = ""
@@ -63,7 +64,7 @@ class Claim:
         return tuple(replace(ARMS[name], learning_rate=chosen[name]) for name in self.arms)
 
 
-SHARED = ("arms", "rates", "statistic", "metric", "published", "margin", "family")
+SHARED = ("arms", "rates", "statistic", "metric", "over", "margin", "family")
 
 
 def _claims() -> dict[str, Claim]:
@@ -110,12 +111,20 @@ def candidates() -> dict[Arm, str]:
 
 
 def best_learning_rates(records: Iterable[Record]) -> dict[str, float]:
-    """The learning rate of each arm with the highest mean validation accuracy; 10 % if diverged."""
+    """The learning rate of each arm with the highest mean validation accuracy; 10 % if diverged.
+
+    Raises ValueError if candidates lack runs, or if a best rate is at an end of the grid.
+    """
     of = candidates()
     rows = [
         (of[r.arm], r.arm.learning_rate, 0.1 if r.diverged is not None else r.test_accuracy[-1])
         for r in records
         if r.arm in of and r.seed in PILOT_SEEDS
     ]
+    if len(rows) < len(of) * len(PILOT_SEEDS):
+        raise ValueError(f"{len(rows)} of {len(of) * len(PILOT_SEEDS)} runs are there.")
     means = pd.DataFrame(rows, columns=["arm", "rate", "score"]).groupby(["arm", "rate"]).mean()
-    return {name: means.loc[name]["score"].idxmax() for name in means.index.unique("arm")}
+    best = {name: float(means.loc[name]["score"].idxmax()) for name in means.index.unique("arm")}
+    if set(best.values()) & {min(RATES["grid"]), max(RATES["grid"])}:
+        raise ValueError(f"the grid ends at a best rate: {best}.")
+    return best

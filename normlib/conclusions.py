@@ -14,7 +14,7 @@ WHICH = {
     "Training loss averaged over the run, where lower is faster": ("H4", "H5", "H6"),
 }
 RIVALS = {
-    "H7": "LN on the hidden layer and BN after the convolution, as published",
+    "H7": "LN on the hidden layer and BN after the convolution, placed as published",
     "H8": "both after the convolution",
     "L4": "placed as published, each at its own best learning rate",
 }
@@ -24,7 +24,7 @@ def state(row: pd.Series) -> str:
     """One of STATES: what a row of the ledger says of its first arm against the second."""
     if row["verdict"] in ("pending", "INCONCLUSIVE"):
         return "pending" if row["verdict"] == "pending" else "not told apart"
-    if row["verdict"] != "SUPPORTED" and max(-row["low"], row["high"]) < row["margin"]:
+    if row["inside"]:
         return SAME
     return "higher" if row["mean"] > 0 else "lower"
 
@@ -44,9 +44,9 @@ def why(book: pd.DataFrame) -> str:
     return (
         "**Whether LN is better than BN, and why.** LN compared to BN:\n\n"
         f"- Final test accuracy: {_list(book, RIVALS)}.\n"
-        "- Small minibatches as the reason. BN's lead over LN, both after the convolution and for "
-        f"one epoch, with minibatches of 4 compared to those of 100: {_said(book, 'H11')}.\n"
-        "- Large initial weights as the reason. What LN on the hidden layer gains over no "
+        "- Small minibatches, a possible reason. BN's lead over LN, both after the convolution and "
+        f"for one epoch, with minibatches of 4 compared to those of 100: {_said(book, 'H11')}.\n"
+        "- Large initial weights, a possible reason. What LN on the hidden layer gains over no "
         f"normalization from the published ones, compared to He's: {_said(book, 'H10')}."
     )
 

@@ -13,11 +13,16 @@ from normlib.archive import Record
 from normlib.claims import Claim
 from normlib.inference import Finding
 
+GUESS = 10.0  # the test accuracy of a guess among ten classes, in percent: a diverged run's
+
 # What a metric takes from a record, and its unit.
 METRICS: dict[str, tuple[Callable[[Record], float | list], str]] = {
     "test_accuracy": (lambda r: 100 * r.test_accuracy[-1], "points"),
     "train_accuracy": (lambda r: 100 * r.train_accuracy[-1], "points"),
-    "train_accuracy_by_epoch": (lambda r: 100 * np.array(r.train_accuracy), "points"),
+    "accuracy_by_epoch": (
+        lambda r: 100 * np.array([*r.train_accuracy, *r.test_accuracy]),
+        "points",
+    ),
     "generalization_gap": (lambda r: 100 * (r.train_accuracy[-1] - r.test_accuracy[-1]), "points"),
     "mean_training_loss": (lambda r: np.mean(r.train_loss), "nats"),
     "first_epoch_loss": (lambda r: r.train_loss[0], "nats"),
@@ -67,8 +72,13 @@ def best(a, *others, margin):
 
 
 def each_epoch(a, b, margin):
-    """The difference in that epoch in which the arms are least shown to be equal."""
+    """The difference, of all epochs', that is least shown to be inside the margin."""
     return inference.least_equal([inference.mean(a[e] - b[e], margin) for e in a])
+
+
+def closest(a, *others, margin):
+    """That other arm less the first which is best shown to be inside the margin."""
+    return inference.most_equal([inference.mean(other - a, margin) for other in others])
 
 
 # With the unit, where it is not the metric's. Those in PER_SEED give a value a seed.
@@ -81,6 +91,7 @@ STATISTICS = {
     "between_seeds": (between_seeds, ""),
     "best": (best, ""),
     "each_epoch": (each_epoch, ""),
+    "closest": (closest, ""),
     "spread": (spread, "log ratio"),
     "consistency": (consistency, "above one half"),
 }
@@ -101,23 +112,30 @@ def diverged(claim: Claim, records: dict, seed: int) -> bool:
     return any(records[arm, seed].diverged is not None for arm in claim.settings())
 
 
-def columns(claim: Claim, records: dict, seeds: Iterable[int]) -> list:
-    """The metric of each arm by seed, for the seeds that have it of every arm.
+def usable(claim: Claim, records: dict, seeds: Iterable[int]) -> list[int]:
+    """Those of the seeds that every arm has a value of: a diverged run has only GUESS."""
+    there = complete(claim, records, seeds)
+    guessed = claim.metric == "test_accuracy"
+    return [seed for seed in there if guessed or not diverged(claim, records, seed)]
 
-    A seed with which any of the arms diverged is left out; the ledger counts those.
-    """
-    seeds = [s for s in complete(claim, records, seeds) if not diverged(claim, records, s)]
-    value = METRICS[claim.metric][0]
+
+def columns(claim: Claim, records: dict, seeds: Iterable[int]) -> list:
+    """The metric of each arm by seed, for the usable seeds."""
+    seeds = usable(claim, records, seeds)
     frames = [
-        pd.DataFrame({s: np.atleast_1d(value(records[arm, s])) for s in seeds}).T
+        pd.DataFrame({s: np.atleast_1d(_value(claim, records[arm, s])) for s in seeds}).T
         for arm in claim.settings()
     ]
     return frames if claim.statistic == "each_epoch" else [frame[0] for frame in frames]
 
 
+def _value(claim: Claim, record: Record) -> float | np.ndarray:
+    return METRICS[claim.metric][0](record) if record.diverged is None else GUESS
+
+
 def samples(claim: Claim, records: dict, seeds: Iterable[int]) -> pd.Series:
-    """A value a seed of a statistic in PER_SEED, less the published size if the claim has one."""
-    return STATISTICS[claim.statistic][0](*columns(claim, records, seeds)) - claim.published
+    """A value a seed of a statistic in PER_SEED, less what the claim is over."""
+    return STATISTICS[claim.statistic][0](*columns(claim, records, seeds)) - claim.over
 
 
 def find(claim: Claim, records: dict, seeds: Iterable[int]) -> Finding:

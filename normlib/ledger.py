@@ -1,10 +1,12 @@
 """The verdict on every claim. `trust.py` says how far to trust it."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from normlib import findings, inference
-from normlib.claims import CLAIMS, FIRST, LOOKS, Claim
+from normlib.claims import CLAIMS, FIRST, LAST, LOOKS, Claim
 from normlib.inference import Finding
 from normlib.stats import minus
 
@@ -18,13 +20,17 @@ def ledger(records: Records) -> pd.DataFrame:
     """A row a claim: verdict, effect with 95 % interval, adjusted p, and whether we foresaw it.
 
     A claim is looked at after the first 30 seeds and, only if it is INCONCLUSIVE then, after 60;
-    `n` says after which. It is "pending" until every arm has a record of every seed of the first
-    look, and stays INCONCLUSIVE until they have those of the second: seeds beyond a look never
-    enter. The interval is that of one look; p is adjusted over the looks, then by Holm over the
-    claim's whole family at that look, claims without their runs included; that of an equality is
-    its equivalence test's. A pending row has the estimate so far, to read and not to decide by.
+    `look` says which of them decided. It is "pending" until every arm has a record of every seed
+    of the first look, and stays INCONCLUSIVE until they have those of the second: seeds beyond a
+    look never enter. The interval is that of one look; p is adjusted over the looks, then by Holm
+    over the claim's whole family, claims without their runs included, and those decided at the
+    first look with their p of then; it is that of the test that decided. A pending row has the
+    estimate so far, to read and not to decide by.
     """
-    first, second = (_look(records, seeds) for seeds in LOOKS)
+    before = _find_all(records, FIRST)
+    first = _look(records, FIRST, before, before)
+    after = _find_all(records, LAST)
+    second = _look(records, LAST, after, before | {n: f for n, f in after.items() if f})
     more = (first["verdict"] == "INCONCLUSIVE") & (second["verdict"] != "pending")
     return pd.concat([first[~more], second[more]]).sort_index()
 
@@ -32,9 +38,10 @@ def ledger(records: Records) -> pd.DataFrame:
 def inconclusive(records: Records) -> list[str]:
     """The claims to be put down in the book for a second look: inconclusive at the first.
 
-    Those with a family of their own: confirmatory, equivalence, learning rate.
+    Those of a family with a second look, with a test of their own.
     """
-    first = _look(records, FIRST).set_index("id")["verdict"]
+    before = _find_all(records, FIRST)
+    first = _look(records, FIRST, before, before).set_index("id")["verdict"]
     return [claim.id for claim in planned(*FAMILIES) if first[claim.id] == "INCONCLUSIVE"]
 
 
@@ -44,26 +51,33 @@ def planned(*families: str) -> list[Claim]:
     return [claim for family in families for claim in own if claim.family == family]
 
 
-def _look(records: Records, seeds: Seeds) -> pd.DataFrame:
-    """The ledger as these seeds alone would have it."""
-    found = {name: _find(claim, records, seeds) for name, claim in CLAIMS.items()}
-    adjusted = _adjusted(found)
-    rows = [_row(c, found[name], adjusted.loc[name], records, seeds) for name, c in CLAIMS.items()]
-    return pd.DataFrame(rows)
-
-
-def _find(claim: Claim, records: Records, seeds: Seeds) -> Finding | None:
-    """The claim's finding, or None for want of arms or of records."""
-    whole = claim.arms and complete(claim, records, seeds) == list(seeds)
-    return findings.find(claim, records, seeds) if whole else None
-
-
 def complete(claim: Claim, records: Records, seeds: Seeds) -> list[int]:
     """Those of the seeds that every arm of the claim has a record of, none if it has no arms."""
     try:
-        return findings.complete(claim, records, seeds)
+        return findings.complete(claim, records, seeds) if claim.arms else []
     except KeyError:  # its learning rates are not chosen yet
         return []
+
+
+def _find_all(records: Records, seeds: Seeds) -> dict[str, Finding | None]:
+    """What these seeds alone say of each claim, or None for want of records or of usable ones."""
+    found = {}
+    for name, claim in CLAIMS.items():
+        whole = complete(claim, records, seeds) == list(seeds)
+        found[name] = _find(claim, records, seeds) if whole else None
+    return found
+
+
+def _find(claim: Claim, records: Records, seeds: Iterable[int]) -> Finding | None:
+    usable = findings.usable(claim, records, seeds)
+    return findings.find(claim, records, usable) if len(usable) >= FEWEST else None
+
+
+def _look(records: Records, seeds: Seeds, found: dict, of_p: dict) -> pd.DataFrame:
+    """The ledger as these findings would have it, p adjusted over those of `of_p`."""
+    adjusted = _adjusted(of_p)
+    rows = [_row(c, found[name], adjusted.loc[name], records, seeds) for name, c in CLAIMS.items()]
+    return pd.DataFrame(rows)
 
 
 def _adjusted(found: dict[str, Finding | None]) -> pd.DataFrame:
@@ -78,51 +92,59 @@ def _adjusted(found: dict[str, Finding | None]) -> pd.DataFrame:
 
 
 def _row(claim: Claim, found: Finding | None, adjusted: pd.Series, records, seeds) -> dict:
-    verdict = claim.verdict or "pending"
-    if found:
-        verdict = inference.verdict(claim.claim, found, adjusted["p"], adjusted["tost"])
-    p = adjusted["tost" if claim.claim == "equal" else "p"]
-    shown = found or _so_far(claim, records, seeds)
+    there = complete(claim, records, seeds)
+    look = 1 + LOOKS.index(seeds) if there == list(seeds) else 0
+    verdict = _verdict(claim, found, adjusted, records, seeds) if look else claim.verdict
+    inside = bool(found and adjusted["tost"] <= inference.ALPHA)
+    p = adjusted["tost" if inside or claim.claim in ("equal", "unequal") else "p"]
+    shown = found or (_find(claim, records, there) if there else None)
     return {
         "id": claim.id,
         "section": claim.section,
         "claim": f"“{claim.quote}”" if claim.quote else claim.hypothesis,
-        "verdict": verdict,
+        "what is tested": claim.hypothesis if claim.quote else "",
+        "like": claim.like,
+        "verdict": verdict or "pending",
         "effect (95 % interval)": _effect(claim, shown, records, seeds) if shown else "–",
         "n": shown.n if shown else "–",
         "adjusted p": f"{p:.2g}" if found else "–",
         "prediction": claim.prediction or "–",
-        "outcome": _outcome(claim.prediction, verdict),
-        "look": 1 + LOOKS.index(seeds) if found else 0,
+        "outcome": _outcome(claim, verdict, look),
+        "look": look,
         "mean": shown.mean if shown else np.nan,
         "low": shown.low if shown else np.nan,
         "high": shown.high if shown else np.nan,
         "unit": findings.unit(claim) if claim.arms else "–",
         "margin": claim.size,
+        "inside": inside,
         "decided by": claim.notebook,
         "reason": claim.reason,
     }
 
 
-def _so_far(claim: Claim, records: Records, seeds: Seeds) -> Finding | None:
-    """What the seeds say that are there before the look; None while they are too few to say."""
-    there = complete(claim, records, seeds) if claim.arms else []
-    sound = [seed for seed in there if not findings.diverged(claim, records, seed)]
-    return findings.find(claim, records, sound) if len(sound) >= FEWEST else None
+def _verdict(claim: Claim, found: Finding | None, adjusted: pd.Series, records, seeds) -> str:
+    """What the seeds of a look say; INCONCLUSIVE if any of them has no value, having diverged."""
+    if found is None or len(findings.usable(claim, records, seeds)) < len(seeds):
+        return "INCONCLUSIVE"
+    return inference.verdict(claim.claim, found, adjusted["p"], adjusted["tost"])
 
 
 def _effect(claim: Claim, found: Finding, records: Records, seeds: Seeds) -> str:
     unit, there = findings.unit(claim), complete(claim, records, seeds)
     digits = 4 if unit == "nats" else 2
     mean, low, high = (minus(f"{v:+.{digits}f}") for v in (found.mean, found.low, found.high))
+    over = minus(f" over {claim.over:g}") if claim.over else ""
     lost = sum(findings.diverged(claim, records, seed) for seed in there)
     early = "" if len(there) == len(seeds) else "so far: "
-    return f"{early}{mean} {unit} ({low} to {high})" + (f"; {lost} diverged" if lost else "")
+    text = f"{early}{mean} {unit}{over} ({low} to {high})"
+    return text + (f"; {lost} diverged" if lost else "")
 
 
-def _outcome(prediction: str, verdict: str) -> str:
-    if not prediction:
+def _outcome(claim: Claim, verdict: str, look: int) -> str:
+    """Whether the prediction held; what a second look may still decide is pending."""
+    if not claim.prediction:
         return "–"
-    if verdict == "pending":
+    again = verdict == "INCONCLUSIVE" and look < len(LOOKS) and claim.family in FAMILIES
+    if not verdict or again:
         return "pending"
-    return "held" if verdict == prediction else "failed"
+    return "held" if verdict == claim.prediction else "failed"

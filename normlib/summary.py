@@ -6,7 +6,10 @@ from normlib.inference import VERDICTS
 
 
 def counts(book: pd.DataFrame) -> str:
-    """How many claims there are, how many have which verdict, and how our predictions fared."""
+    """How many claims there are, how many have which verdict, and how our predictions fared.
+
+    Predictions of claims with a test of their own.
+    """
     ours = (book["section"] == "ours").sum()
     sizes = book["verdict"].value_counts()
     found = [f"{sizes[verdict]} {verdict}" for verdict in VERDICTS if verdict in sizes]
@@ -14,7 +17,7 @@ def counts(book: pd.DataFrame) -> str:
         found.append(f"{sizes['pending']} pending, for want of runs")
     return (
         f"{len(book) - ours} claims of the published report and {ours} of ours: "
-        f"{', '.join(found)}. {_predictions(book['outcome'])}"
+        f"{', '.join(found)}. {_predictions(book[book['like'] == '']['outcome'])}"
     )
 
 
