@@ -107,7 +107,7 @@ def most_equal(findings: Sequence[Finding]) -> Finding:
 
     It was chosen among k, so that its tost is k times its own. Source: Bonferroni.
     """
-    found = min(findings, key=lambda f: f.tost)
+    found = min(findings, key=lambda f: (f.tost, abs(f.mean)))
     return replace(found, tost=min(1, len(findings) * found.tost))
 
 

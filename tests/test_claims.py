@@ -13,6 +13,15 @@ from normlib.claims import ARMS, CLAIMS, FIRST, LAST, Claim
 
 ROWS = list(CLAIMS.values())
 DECIDED = [claim for claim in ROWS if claim.arms]
+CHOSEN = claims.RATES["chosen"]
+SIDES = ("higher", "lower", "different", "equal", "unequal")
+
+
+@pytest.fixture(autouse=True)
+def before_any_run(monkeypatch):
+    """The book as it was: no learning rates chosen, no second look."""
+    monkeypatch.setitem(claims.RATES, "chosen", {})
+    monkeypatch.setattr(claims, "SECOND_LOOK", [])
 
 
 def test_every_claim_is_whole():
@@ -20,8 +29,9 @@ def test_every_claim_is_whole():
         assert claim.reason and (claim.quote or claim.hypothesis), claim.id
         assert (claim.prediction in inference.VERDICTS) == bool(claim.arms), claim.id
         assert (claim.verdict in inference.VERDICTS) != bool(claim.arms), claim.id
-        assert (claim.claim in ("higher", "lower", "different", "equal")) == bool(claim.arms)
-        assert claim.claim != "equal" or claim.size > 0, f"{claim.id} has no margin"
+        assert (claim.claim in SIDES) == bool(claim.arms), claim.id
+        assert claim.claim not in ("equal", "unequal") or claim.size > 0, claim.id
+        assert not claim.over or claim.statistic in findings.PER_SEED, claim.id
         assert not claim.arms or (claim.hypothesis and claim.statistic in findings.STATISTICS)
         assert claim.metric in findings.METRICS
 
@@ -48,8 +58,10 @@ def test_every_claim_links_to_a_heading_of_a_notebook_that_there_is():
 
 
 def test_a_claim_like_another_has_its_runs_and_not_its_sentence():
-    assert CLAIMS["C17"].arms == CLAIMS["E6"].arms and CLAIMS["C17"].size == 0.5
-    assert (CLAIMS["C17"].claim, CLAIMS["E6"].claim) == ("different", "equal")
+    assert CLAIMS["C1b"].arms == CLAIMS["H1"].arms and CLAIMS["C1b"].size == 0.2
+    assert (CLAIMS["C1b"].claim, CLAIMS["H1"].claim) == ("higher", "different")
+    for row in claims.BOOK["claims"]:
+        assert not row.get("like") or not set(row) & set(claims.SHARED), row["id"]
 
 
 VALUES = {"bn": 0.90, "none": 0.87, "bn_keras": 0.91, "ln": 0.84, "wn": 0.885}
@@ -65,6 +77,8 @@ VALUES = {"bn": 0.90, "none": 0.87, "bn_keras": 0.91, "ln": 0.84, "wn": 0.885}
         ("best", ["bn_keras", "none", "bn"], 1),
         ("best", ["bn", "none", "bn_keras"], -1),
         ("consistency", ["bn", "none"], 0.5),
+        ("closest", ["none", "bn", "wn"], 1.5),
+        ("closest", ["none", "wn", "ln"], 1.5),
     ],
 )
 def test_statistic(statistic, names, expected):
@@ -76,7 +90,7 @@ def test_statistic(statistic, names, expected):
 
 def test_between_seeds_uses_each_seed_once():
     values = 0.88 + np.arange(len(LAST)) / 1e4
-    claim = Claim("X", "", "", arms=("none",), statistic="between_seeds", published=0.11)
+    claim = Claim("X", "", "", arms=("none",), statistic="between_seeds", over=0.11)
     found = findings.find(claim, runs(none=values), LAST)
     assert (found.mean, found.n) == (pytest.approx(0.3 - 0.11), len(LAST) // 2)
 
@@ -88,16 +102,25 @@ def test_spread_is_of_the_first_arm_over_the_second():
     assert findings.find(claim, records, LAST).mean == pytest.approx(np.log(2), abs=0.01)
 
 
-def test_each_epoch_takes_the_epoch_that_differs_most():
+def swapped(columns):
+    return dict(zip(columns, reversed(columns.values()), strict=True))
+
+
+@pytest.mark.parametrize("of", ["training", "test"])
+def test_each_epoch_takes_the_epoch_that_differs_most(of):
     records = runs(bn=noise(1), none=noise(2))
     for (arm, seed), r in records.items():
         gap = [0, 0.05, 0, 0] if arm == ARMS["bn"] else [0, 0, 0, 0]
         jitter = np.random.default_rng(seed).normal(0, 1e-3, 4) * (arm == ARMS["bn"])
         curve = [0.8 + g + j for g, j in zip(gap, jitter, strict=True)]
-        records[arm, seed] = dataclasses.replace(r, train_accuracy=curve)
+        other = [0.8 + j for j in jitter]
+        columns = {"train_accuracy": curve, "test_accuracy": other}
+        records[arm, seed] = dataclasses.replace(
+            r, **columns if of == "training" else swapped(columns)
+        )
     claim = Claim(
         "X", "", "", arms=("bn", "none"), statistic="each_epoch",
-        metric="train_accuracy_by_epoch", margin=0.2,
+        metric="accuracy_by_epoch", margin=0.2,
     )  # fmt: skip
     found = findings.find(claim, records, LAST)
     assert found.mean == pytest.approx(5, abs=0.1) and found.tost > 0.9
@@ -137,6 +160,16 @@ def test_the_best_learning_rate_is_the_validation_splits():
     found = claims.best_learning_rates([*lost, *records[3:], *late, made("bn", 0, 0.99)])
     assert found == dict.fromkeys(claims.RATES["arms"], 0.03)
     assert all(arm.scored_on == "validation" for arm in claims.candidates())
+    with pytest.raises(ValueError, match="83 of 84"):
+        claims.best_learning_rates(records[1:])
+    at_the_end = [dataclasses.replace(r, test_accuracy=[r.arm.learning_rate / 2]) for r in records]
+    with pytest.raises(ValueError, match="the grid ends at a best rate"):
+        claims.best_learning_rates(at_the_end)
+
+
+def test_the_chosen_learning_rates_are_those_of_the_archive():
+    records = archive.read([archive.PUBLISHED]).values()
+    assert not CHOSEN or claims.best_learning_rates(records) == CHOSEN
 
 
 def test_claims_at_the_best_rates_are_trained_once_these_are_chosen(monkeypatch):

@@ -134,10 +134,19 @@ def test_the_interval_of_the_spreads_covers_their_ratio_19_times_in_20():
         assert (f.p < 0.05) == (f.low > 0 or f.high < 0)
 
 
+def test_equal_spreads_of_outliers_are_called_different_less_than_1_time_in_10():
+    """Where Pitman and Morgan's test, which needs normal values, says so one time in five."""
+    rng = np.random.default_rng(3)
+    common, own = rng.standard_t(3, (1000, 30)), rng.standard_t(3, (2, 1000, 30))
+    found = [inference.spread(a, b).p for a, b in zip(*(0.75 * common + own), strict=True)]
+    assert np.mean(np.array(found) < 0.05) < 0.1
+
+
 def test_share_leaves_ties_out_and_is_the_sign_test():
     found = inference.share([1, 2, 3, 4, 5, 6, -1, 0])
     assert (found.mean, found.n) == (pytest.approx(6 / 7 - 0.5), 7)
     assert found.p == pytest.approx(2 * (1 + 7) / 2**7)
+    assert found.low < 6 / 7 - 0.5 < found.high <= 0.5
 
 
 def finding(low, high, tost=1.0, p=0.01, margin=0.2):
@@ -149,11 +158,24 @@ def test_the_weakest_is_the_rival_nearest_to_winning_and_a_loss_is_corrected():
     assert inference.weakest([strong, weak]).p == weak.p
     lost = inference.weakest([strong, finding(-0.4, -0.1, p=0.02, tost=0.3)])
     assert (lost.mean, lost.p, lost.tost) == pytest.approx((-0.25, 0.04, 0.6))
+    assert inference.weakest([finding(0.1, 1.1), finding(0.15, 0.25)]).high == 1.1
+
+
+def test_one_rival_inside_the_margin_is_enough_against_the_best():
+    inside, unsure = finding(0.03, 0.09, tost=0.001), finding(0.0, 0.5, tost=0.4)
+    assert inference.weakest([unsure, inside]).tost == pytest.approx(0.002)
 
 
 def test_the_least_equal_decides_for_all():
     first, last = finding(-0.1, 0.1, tost=0.01), finding(-0.3, 0.1, tost=0.2)
     assert inference.least_equal([first, last]) is last
+    wide, off = finding(-0.5, 0.5, tost=0.3), finding(0.1, 0.14, tost=0.01)
+    assert inference.least_equal([wide, off]) is wide  # not the largest mean
+
+
+def test_the_most_equal_of_three_is_corrected_for_the_choice():
+    found = inference.most_equal([finding(0.4, 0.6), finding(0, 0.1, tost=0.01), finding(0, 0.4)])
+    assert (found.mean, found.tost) == pytest.approx((0.05, 0.03))
 
 
 UP, DOWN, FAR = finding(0.1, 0.5), finding(-0.5, -0.1), finding(0.21, 0.5)
@@ -175,6 +197,11 @@ UP, DOWN, FAR = finding(0.1, 0.5), finding(-0.5, -0.1), finding(0.21, 0.5)
         ("equal", FAR, 0.01, 1, "REFUTED"),
         ("equal", finding(-0.5, -0.21), 0.01, 1, "REFUTED"),
         ("higher", UP, 0.01, np.nan, "SUPPORTED"),  # no margin
+        ("higher", finding(0.1, 0.19), 0.01, 0.06, "INCONCLUSIVE"),  # there, and seen inside
+        ("lower", finding(0.1, 0.19, margin=np.nan), 0.01, np.nan, "REFUTED"),
+        ("unequal", FAR, 0.01, 1, "SUPPORTED"),
+        ("unequal", UP, 0.01, 0.06, "INCONCLUSIVE"),
+        ("unequal", UP, 0.5, 0.01, "REFUTED"),
     ],
 )
 def test_verdict(claim, found, p, tost, expected):

@@ -270,11 +270,11 @@ def test_readme_has_our_claims_and_no_published_sentence():
 
 
 LEDGER = """\
-id,section,claim,verdict,effect (95 % interval),n,adjusted p,prediction,outcome,decided by
-H1,ours,a | b,pending,–,–,–,SUPPORTED,pending,08_claims.ipynb
-E2,ours,a \\1,EQUIVALENT,+0.1 points (0.0 to +0.2),60,0.01,EQUIVALENT,held,08_claims.ipynb
-L1,ours,c,REFUTED,0,60,0.01,SUPPORTED,failed,08_claims.ipynb
-C1,1.2,“c”,REFUTED,–,–,–,–,–,08_claims.ipynb
+id,section,claim,verdict,effect (95 % interval),n,adjusted p,prediction,outcome,decided by,like
+H1,ours,a | b,pending,–,–,–,SUPPORTED,pending,08_claims.ipynb,
+E2,ours,a \\1,EQUIVALENT,+0.1 points (0.0 to +0.2),60,0.01,EQUIVALENT,held,08_claims.ipynb,
+L1,ours,c,REFUTED,0,60,0.01,SUPPORTED,failed,08_claims.ipynb,
+C1,1.2,“c”,REFUTED,–,–,–,–,–,08_claims.ipynb,
 """
 
 

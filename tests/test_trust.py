@@ -12,7 +12,7 @@ from normlib.claims import ARMS, FIRST, LAST
 
 
 def test_the_pilot_asks_for_more_seeds_than_the_last_look_has():
-    records = archive.read([archive.PUBLISHED])
+    records = {k: r for k, r in archive.read([archive.PUBLISHED]).items() if k[1] not in LAST}
     table = trust.sizes(records)
     assert (len(FIRST), len(LAST)) == (30, 60) and LAST[:30] == FIRST
     assert table["seeds needed"].max() > len(LAST)
