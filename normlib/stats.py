@@ -66,9 +66,15 @@ def _last(record: Record, metric: str) -> float:
 
 
 def mean_training_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
-    """The arm's training loss averaged over the whole run, in nats, by seed: how fast it learns."""
-    values = {r.seed: float(np.mean(r.train_loss)) for r in records if r.arm == arm}
-    return pd.Series(values, name=arm.label).sort_index()
+    """The arm's training loss averaged over the whole run, in nats, by seed: how fast it learns.
+
+    NaN for a run that diverged.
+    """
+    found = {
+        r.seed: r.train_loss if r.diverged is None else np.nan for r in records if r.arm == arm
+    }
+    values = {seed: float(np.mean(losses)) for seed, losses in found.items()}
+    return pd.Series(values, name=arm.label, dtype=float).sort_index()
 
 
 def first_loss(records: Iterable[Record], arm: Arm) -> pd.Series:

@@ -71,8 +71,10 @@ def test_final_takes_the_last_epoch_in_percent_by_seed():
     assert stats.final(records, arms.NONE).empty
 
 
-def test_final_of_a_diverged_run_is_not_a_number():
-    assert np.isnan(stats.final([record(diverged=7)], record().arm)[0])
+def test_final_and_mean_loss_of_a_diverged_run_are_not_a_number():
+    lost = [record(diverged=7)]
+    assert np.isnan(stats.final(lost, record().arm)[0])
+    assert np.isnan(stats.mean_training_loss(lost, record().arm)[0])
 
 
 def test_final_table_sets_the_published_value_beside_ours():
