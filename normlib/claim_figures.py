@@ -27,20 +27,22 @@ def forest(book: pd.DataFrame) -> Figure:
     """
     panels = [rows for _, rows in book.groupby("unit", sort=False)]
     heights = [len(rows) for rows in panels]
-    figure, axes = plt.subplots(
-        len(panels), 1, figsize=(9, 0.32 * sum(heights) + 0.8 * len(panels)), squeeze=False,
-        height_ratios=heights,
-    )  # fmt: skip
+    size = (9, 0.32 * sum(heights) + 0.8 * len(panels))
+    figure, axes = plt.subplots(len(panels), 1, figsize=size, squeeze=False, height_ratios=heights)
     for ax, rows in zip(axes[:, 0], panels, strict=True):
-        places = range(len(rows))
-        ax.barh(places, 2 * rows["margin"], 1, left=-rows["margin"], color=BAND, linewidth=0)
-        ax.axvline(0, color=GREY, linewidth=0.8)
-        for place, (_, row) in zip(places, rows.iterrows(), strict=True):
-            _estimate(ax, place, row)
-        ax.set(yticks=places, yticklabels=map(_label, rows["id"], rows["n"]))
-        ax.xaxis.set_major_locator(MaxNLocator(6))
-        ax.set(xlabel=f"difference ({rows['unit'].iloc[0]})", ylim=(len(rows) - 0.5, -0.5))
+        _panel(ax, rows)
     return figure
+
+
+def _panel(ax, rows: pd.DataFrame) -> None:
+    places = range(len(rows))
+    ax.barh(places, 2 * rows["margin"], 1, left=-rows["margin"], color=BAND, linewidth=0)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    for place, (_, row) in zip(places, rows.iterrows(), strict=True):
+        _estimate(ax, place, row)
+    ax.set(yticks=places, yticklabels=map(_label, rows["id"], rows["n"]))
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.set(xlabel=f"difference ({rows['unit'].iloc[0]})", ylim=(len(rows) - 0.5, -0.5))
 
 
 def _estimate(ax, place: int, row: pd.Series) -> None:
