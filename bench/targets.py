@@ -5,7 +5,7 @@ import numpy as np
 from bench.contenders import SHORT
 from bench.race import Result, fault
 
-KERAS, PYTORCH = "bench.keras_fit", "bench.pytorch"
+PEERS = ("bench.keras_fit", "bench.pytorch")
 STEP = {"none": 1.8, "weight": 1.8, "batch": 1.3, "layer": 1.3}  # times faster, at least
 SWEEP = {"none": 1.8, "weight": 1.8, "batch": 1.5, "layer": 1.5}
 FOLDED_STEP, FOLDED_SWEEP, PUBLISHED = 1.6, 2.2, 100
@@ -24,12 +24,12 @@ def row(what: str, target: str, measured: str, met: bool | None) -> dict:
 def of_races(steps: Groups, sweeps: Groups) -> list[dict]:
     """The promises on the training step, and on sweeps."""
     rows = []
-    for what, groups, floors, folded, peers in (
-        ("a step, all cores", steps, STEP, FOLDED_STEP, (KERAS, PYTORCH)),
-        ("a sweep, a thread a run", sweeps, SWEEP, FOLDED_SWEEP, (PYTORCH,)),
+    for what, groups, floors, folded in (
+        ("a step, all cores", steps, STEP, FOLDED_STEP),
+        ("a sweep, a thread a run", sweeps, SWEEP, FOLDED_SWEEP),
     ):
-        rows += [faster(what, groups[n], groups[n][0], floors[n], peers) for n in floors]
-        rows.append(faster(what, groups["batch"], named(groups["batch"], "folded"), folded, peers))
+        rows += [faster(what, groups[n], groups[n][0], floors[n]) for n in floors]
+        rows.append(faster(what, groups["batch"], named(groups["batch"], "folded"), folded))
     batch = steps["batch"]
     rows.append(overhead(batch, batch[0], OVERHEAD))
     rows.append(overhead(batch, named(batch, "folded"), FOLDED_OVERHEAD))
@@ -41,13 +41,13 @@ def named(results: list[Result], part: str) -> Result:
     return next(result for result in results if part in result.contender.name)
 
 
-def faster(what: str, results: list[Result], mine: Result, least: float, peers: tuple) -> dict:
-    """Mine against the fastest of these peers; shown only if all of them were measured."""
+def faster(what: str, results: list[Result], mine: Result, least: float) -> dict:
+    """Mine against the fastest of PEERS; shown only if all of them were measured."""
     what = f"{what}: {SHORT[mine.contender.norm]}, {mine.contender.name}"
     target = f"at least {least}× faster than the fastest peer"
     if why := fault(mine, results[0]):
         return row(what, target, why, None)
-    rivals = [result for result in results if result.contender.module in peers]
+    rivals = [result for result in results if result.contender.module in PEERS]
     absent = [r.contender.name for r in rivals if fault(r, results[0])]
     ratios = [(r.over(mine), r) for r in rivals if r.contender.name not in absent]
     ratio, fastest = min(ratios, key=lambda pair: pair[0], default=(np.inf, None))

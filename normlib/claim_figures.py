@@ -64,7 +64,8 @@ def _is_published(claim: Claim) -> bool:
 def _label(name: str, n: int | str) -> str:
     claim = CLAIMS[name]
     arms = minus(FORMS[claim.statistic].format(*claim.arms).replace("_", " "))
-    return f"{name}: {arms}, n = {n}"
+    rates = " at best rates" if claim.rates else ""
+    return f"{name}: {arms}{rates}, n = {n}"
 
 
 def shares(draws: pd.DataFrame) -> Figure:
@@ -96,9 +97,8 @@ def accuracy_by_error(book: pd.DataFrame, errors: dict[str, float]) -> Figure:
         fill = "none" if pending else "full"
         ax.plot(x, row["mean"], "o", color=BLUE, fillstyle=fill, markersize=7)
         name = ARMS[CLAIMS[row["id"]].arms[0]].backward.replace(" ", "\n")
-        above = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
-        ax.annotate(name, (x, row["high"]), **above)
-    ax.margins(0.2, 0.25)
+        ax.text(x, 1.02, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
+    ax.margins(0.2)
     ax.set(xlabel="error of the kernel's gradient (% of its length)", xlim=(0, None))
     ax.set(ylabel="difference in test accuracy (points)")
     return figure

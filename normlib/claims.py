@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from normlib import stats
 from normlib.archive import ROOT, Record
 from normlib.arms import PILOT_SEEDS, Arm, Experiment
 
@@ -110,6 +111,10 @@ def candidates() -> dict[Arm, str]:
     }
 
 
+def _score(record: Record) -> float:
+    return stats.GUESS if record.diverged is not None else 100 * record.test_accuracy[-1]
+
+
 def best_learning_rates(records: Iterable[Record]) -> dict[str, float]:
     """The learning rate of each arm with the highest mean validation accuracy; 10 % if diverged.
 
@@ -117,7 +122,7 @@ def best_learning_rates(records: Iterable[Record]) -> dict[str, float]:
     """
     of = candidates()
     rows = [
-        (of[r.arm], r.arm.learning_rate, 0.1 if r.diverged is not None else r.test_accuracy[-1])
+        (of[r.arm], r.arm.learning_rate, _score(r))
         for r in records
         if r.arm in of and r.seed in PILOT_SEEDS
     ]

@@ -13,7 +13,7 @@ from normlib.archive import Record
 from normlib.arms import Arm
 from normlib.stats import Interval
 
-CHANCE = 90.0  # error of a guess among ten classes, in percent
+CHANCE = 100 - stats.GUESS  # error of a guess, in percent
 
 
 def table(records: Iterable[Record]) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def _row(record: Record) -> dict:
 
 def errors(records: Iterable[Record], arm: Arm) -> pd.Series:
     """The arm's final error in percent by seed."""
-    return 100 - stats.final(records, arm).fillna(100 - CHANCE)
+    return 100 - stats.final(records, arm).fillna(stats.GUESS)
 
 
 def gap(records: Sequence[Record], arm: Arm, reference: Arm) -> Interval:

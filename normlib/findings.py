@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
-from normlib import inference
+from normlib import inference, stats
 from normlib.archive import Record
 from normlib.claims import Claim
 from normlib.inference import Finding
-
-GUESS = 10.0  # the test accuracy of a guess among ten classes, in percent: a diverged run's
 
 # What a metric takes from a record, and its unit.
 METRICS: dict[str, tuple[Callable[[Record], float | list], str]] = {
@@ -113,7 +111,7 @@ def diverged(claim: Claim, records: dict, seed: int) -> bool:
 
 
 def usable(claim: Claim, records: dict, seeds: Iterable[int]) -> list[int]:
-    """Those of the seeds that every arm has a value of: a diverged run has only GUESS."""
+    """Those of the seeds that every arm has a value of: a diverged run has only that of a guess."""
     there = complete(claim, records, seeds)
     guessed = claim.metric == "test_accuracy"
     return [seed for seed in there if guessed or not diverged(claim, records, seed)]
@@ -130,7 +128,7 @@ def columns(claim: Claim, records: dict, seeds: Iterable[int]) -> list:
 
 
 def _value(claim: Claim, record: Record) -> float | np.ndarray:
-    return METRICS[claim.metric][0](record) if record.diverged is None else GUESS
+    return METRICS[claim.metric][0](record) if record.diverged is None else stats.GUESS
 
 
 def samples(claim: Claim, records: dict, seeds: Iterable[int]) -> pd.Series:

@@ -174,7 +174,7 @@ def merge(executed: dict[str, NotebookNode]) -> NotebookNode:
     cells = []
     for name, notebook in executed.items():
         first, *rest = copy.deepcopy(notebook.cells)
-        first.source = re.sub(r"^# .*", rf"\g<0> {{#nb-{name}}}", first.source)
+        first.source = re.sub(r"^# (.*)", rf"# {name[:2]} \1 {{#nb-{name}}}", first.source)
         for number, cell in enumerate((first, *rest)):
             cell.id = f"nb-{name[:2]}-{number}"
         cells += [first, *rest]

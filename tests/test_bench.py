@@ -15,6 +15,7 @@ from bench.race import Result, fault, race
 
 QUIET = lambda *_: None  # noqa: E731
 ROUNDS = 3
+KERAS, PYTORCH = targets.PEERS
 
 
 @pytest.fixture(scope="module")
@@ -102,29 +103,28 @@ def result(name, milliseconds, norm="none", module="bench.ours", missing="", los
 
 def faster(*peers):
     own = result("ours", 10)
-    modules = (targets.KERAS, targets.PYTORCH)
-    row = targets.faster("a step", [own, *peers], own, 1.8, modules)
+    row = targets.faster("a step", [own, *peers], own, 1.8)
     return row["met"], row["measured"]
 
 
 def test_a_target_is_held_against_the_fastest_peer():
     keras, torch = (
-        result("Keras", 30, module=targets.KERAS), result("torch", 20, module=targets.PYTORCH),
+        result("Keras", 30, module=KERAS), result("torch", 20, module=PYTORCH),
     )  # fmt: skip
     assert faster(keras, torch) == ("yes", "2.00× (torch)")
-    assert faster(keras, result("torch", 17, module=targets.PYTORCH))[0] == "no"
+    assert faster(keras, result("torch", 17, module=PYTORCH))[0] == "no"
     slow = result("the published script's way", 1, module="bench.published")
     assert faster(keras, torch, slow)[0] == "yes"
 
 
 def test_a_target_without_one_of_the_peers_is_not_shown_unless_missed():
-    keras = result("Keras", 30, module=targets.KERAS)
-    gone = result("torch", 1, module=targets.PYTORCH, missing="no network")
-    other = result("torch", 1, module=targets.PYTORCH, loss=2.0)
+    keras = result("Keras", 30, module=KERAS)
+    gone = result("torch", 1, module=PYTORCH, missing="no network")
+    other = result("torch", 1, module=PYTORCH, loss=2.0)
     assert faster(keras, gone) == ("not shown", "3.00× (Keras); without torch")
     assert faster(keras, other) == ("not shown", "3.00× (Keras); without torch")
     assert faster(gone) == ("not shown", "without torch")
-    assert faster(result("Keras", 12, module=targets.KERAS), gone)[0] == "no"
+    assert faster(result("Keras", 12, module=KERAS), gone)[0] == "no"
 
 
 def test_targets_on_overhead_memory_imports_and_scaling():
