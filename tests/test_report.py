@@ -108,6 +108,8 @@ def check_page(source):
     assert not re.search(r"""url\(\s*["']?(?!data:)\w|@import|<script""", source)
     assert not re.search(r"\$|\\begin|\\frac|\\sigma", page.text)
     assert page.all("img") and all(image["alt"] for image in page.all("img"))
+    # A picture that comes late has no height before, and what a link leads to moves away.
+    assert not any("loading" in image for image in page.all("img"))
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [a["href"][1:] for a in page.all("a") if a.get("href", "").startswith("#")]

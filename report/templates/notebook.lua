@@ -49,7 +49,7 @@ local function image_block(paragraph)
     source = string.format(source, image.src, width, quoted)
     return pandoc.RawBlock('typst', source)
   end
-  local attributes = { alt = alt, width = image.attributes.width, loading = 'lazy' }
+  local attributes = { alt = alt, width = image.attributes.width }
   return pandoc.Plain { pandoc.Image({}, image.src, '', pandoc.Attr('', {}, attributes)) }
 end
 
