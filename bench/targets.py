@@ -1,5 +1,7 @@
 """What the lab promises of its speed, and whether the measurements keep it."""
 
+from math import floor
+
 import numpy as np
 
 from bench.contenders import SHORT
@@ -51,7 +53,8 @@ def faster(what: str, results: list[Result], mine: Result, least: float) -> dict
     absent = [r.contender.name for r in rivals if fault(r, results[0])]
     ratios = [(r.over(mine), r) for r in rivals if r.contender.name not in absent]
     ratio, fastest = min(ratios, key=lambda pair: pair[0], default=(np.inf, None))
-    measured = [f"{ratio:.2f}× ({fastest.contender.name})"] if fastest else []
+    # Cut, not rounded: 1.799 is not 1.8.
+    measured = [f"{floor(100 * ratio) / 100:.2f}× ({fastest.contender.name})"] if fastest else []
     measured += [f"without {', '.join(absent)}"] if absent else []
     met = False if ratio < least else None if absent else True
     return row(what, target, "; ".join(measured), met)

@@ -14,6 +14,7 @@ from normlib.lottery import MODES
 from normlib.stats import minus
 
 BAND = "#dedede"
+WORDS = {"bn": "BN", "ln": "LN", "wn": "WN", "keras": "Keras", "he": "He"}
 FORMS = {"difference": "{} - {}", "interaction": "({} - {}) - ({} - {})"}
 SINGLE = {name: PUBLISHED[arm] for name, arm in ARMS.items() if arm in PUBLISHED}
 SINGLE |= dict(zip(MODES, PUBLISHED.values(), strict=True))
@@ -63,9 +64,13 @@ def _is_published(claim: Claim) -> bool:
 
 def _label(name: str, n: int | str) -> str:
     claim = CLAIMS[name]
-    arms = minus(FORMS[claim.statistic].format(*claim.arms).replace("_", " "))
+    arms = minus(FORMS[claim.statistic].format(*map(_in_words, claim.arms)))
     rates = " at best rates" if claim.rates else ""
     return f"{name}: {arms}{rates}, n = {n}"
+
+
+def _in_words(arm: str) -> str:
+    return " ".join(WORDS.get(word, word) for word in arm.split("_"))
 
 
 def shares(draws: pd.DataFrame) -> Figure:

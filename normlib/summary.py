@@ -6,18 +6,20 @@ from normlib.inference import VERDICTS
 
 
 def counts(book: pd.DataFrame) -> str:
-    """How many claims there are, how many have which verdict, and how our predictions fared.
+    """How many claims and tests there are, which verdicts, and how our predictions fared.
 
-    Predictions of claims with a test of their own.
+    Several sentences may share a test; a prediction counts once.
     """
     ours = (book["section"] == "ours").sum()
     sizes = book["verdict"].value_counts()
     found = [f"{sizes[verdict]} {verdict}" for verdict in VERDICTS if verdict in sizes]
     if "pending" in sizes:
         found.append(f"{sizes['pending']} pending, for want of runs")
+    own, argued = book["like"] == "", book["unit"] == "–"
     return (
-        f"{len(book) - ours} claims of the published report and {ours} of ours: "
-        f"{', '.join(found)}. {_predictions(book[book['like'] == '']['outcome'])}"
+        f"{len(book) - ours} claims of the published report and {ours} of ours, put to "
+        f"{(own & ~argued).sum()} tests and {argued.sum()} arguments: "
+        f"{', '.join(found)}. {_predictions(book[own]['outcome'])}"
     )
 
 

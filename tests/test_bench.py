@@ -112,7 +112,7 @@ def test_a_target_is_held_against_the_fastest_peer():
         result("Keras", 30, module=KERAS), result("torch", 20, module=PYTORCH),
     )  # fmt: skip
     assert faster(keras, torch) == ("yes", "2.00× (torch)")
-    assert faster(keras, result("torch", 17, module=PYTORCH))[0] == "no"
+    assert faster(keras, result("torch", 17.99, module=PYTORCH)) == ("no", "1.79× (torch)")
     slow = result("the published script's way", 1, module="bench.published")
     assert faster(keras, torch, slow)[0] == "yes"
 

@@ -31,8 +31,8 @@ def test_forest_draws_effects_margins_and_the_published_differences():
     assert [bar.get_width() for bar in points.patches] == pytest.approx([0.4, 0.4, 0.4, 1.0])
     assert nats.patches[0].get_width() == pytest.approx(0.008)
     labels = [label.get_text() for label in points.get_yticklabels()]
-    assert labels[0] == "H1: bn − none, n = 7"
-    assert labels[2].startswith("H10: (ln hidden − none) − (ln hidden he − none he), n = –")
+    assert labels[0] == "H1: BN − none, n = 7"
+    assert labels[2].startswith("H10: (LN hidden − none) − (LN hidden He − none He), n = –")
 
 
 def test_forest_fills_what_is_decided():

@@ -181,3 +181,12 @@ def test_claims_at_the_best_rates_are_trained_once_these_are_chosen(monkeypatch)
     rates = [arm.learning_rate for arm in claims.experiments()["best_rates"].arms]
     assert sorted(rates) == sorted(chosen.values())
     assert len(claims.experiments()["headline"].arms) == len(ARMS)
+
+
+def test_seconds_are_compared_on_one_processor():
+    records = archive.read([archive.PUBLISHED])
+    timed = [claim for claim in DECIDED if claim.metric == "seconds"]
+    assert timed
+    for claim in timed:
+        for seed in findings.complete(claim, records, LAST):
+            assert len({records[arm, seed].environment["cpu"] for arm in claim.settings()}) == 1

@@ -272,11 +272,11 @@ def test_readme_has_our_claims_and_no_published_sentence():
 
 
 LEDGER = """\
-id,section,claim,verdict,effect (95 % interval),n,adjusted p,prediction,outcome,decided by,like
-H1,ours,a | b,pending,–,–,–,SUPPORTED,pending,08_claims.ipynb,
-E2,ours,a \\1,EQUIVALENT,+0.1 points (0.0 to +0.2),60,0.01,EQUIVALENT,held,08_claims.ipynb,
-L1,ours,c,REFUTED,0,60,0.01,SUPPORTED,failed,08_claims.ipynb,
-C1,1.2,“c”,REFUTED,–,–,–,–,–,08_claims.ipynb,
+id,section,claim,verdict,effect (95 % interval),n,adjusted p,prediction,outcome,unit,like
+H1,ours,a | b,pending,–,–,–,SUPPORTED,pending,points,
+E2,ours,a \\1,EQUIVALENT,+0.1 points (0.0 to +0.2),60,0.01,EQUIVALENT,held,points,
+L1,ours,c,REFUTED,0,60,0.01,SUPPORTED,failed,points,
+C1,1.2,“c”,REFUTED,–,–,–,–,–,–,
 """
 
 
@@ -292,7 +292,7 @@ def test_numbers_replace_what_stood_there(tmp_path):
     )
     publish.write_numbers(readme, tmp_path)
     findings, modes, speed, _ = readme.read_text().split("-->\nB")
-    counts = "1 claims of the published report and 3 of ours: 2 REFUTED, 1 EQUIVALENT, 1 pending"
+    counts = "3 of ours, put to 3 tests and 1 arguments: 2 REFUTED, 1 EQUIVALENT, 1 pending"
     assert counts in findings and findings.endswith(
         "| H1 | a \\| b | pending | – | – | pending |\n"
         "| E2 | a \\1 | EQUIVALENT | +0.1 points (0.0 to +0.2) | 60 | held |\n"

@@ -4,7 +4,7 @@ import pandas as pd
 
 from normlib import summary
 
-COLUMNS = ("id", "section", "claim", "verdict", "effect (95 % interval)", "n", "outcome")
+COLUMNS = ("id", "section", "claim", "verdict", "effect (95 % interval)", "n", "outcome", "unit")
 ALL = {"decided by": "08_claims.ipynb", "reason": "It was not read.", "like": ""}
 
 
@@ -12,15 +12,16 @@ def book(*rows, **columns):
     return pd.DataFrame(rows, columns=COLUMNS).assign(**ALL | columns)
 
 
-PENDING = ("H1", "ours", "BN helps.", "pending", "–", "–", "pending")
-HELD = ("H2", "ours", "LN helps.", "SUPPORTED", "+0.30 points (+0.10 to +0.50)", 60, "held")
-FAILED = ("C1", "1.3", "“WN helps”", "REFUTED", "0.00 points (−0.10 to +0.10)", 30, "failed")
-ARGUED = ("C2", "1.6", "“as expected”", "REFUTED", "–", "–", "–")
+PENDING = ("H1", "ours", "BN helps.", "pending", "–", "–", "pending", "%")
+HELD = ("H2", "ours", "LN helps.", "SUPPORTED", "+0.30 points (+0.10 to +0.50)", 60, "held", "%")
+FAILED = ("C1", "1.3", "“WN helps”", "REFUTED", "0.00 points (−0.10 to +0.10)", 30, "failed", "%")
+ARGUED = ("C2", "1.6", "“as expected”", "REFUTED", "–", "–", "–", "–")
 
 
 def test_while_everything_is_pending():
     assert summary.counts(book(PENDING)) == (
-        "0 claims of the published report and 1 of ours: 1 pending, for want of runs. "
+        "0 claims of the published report and 1 of ours, put to 1 tests and 0 arguments: "
+        "1 pending, for want of runs. "
         "None of the ledger's predictions is decided yet."
     )
     assert summary.decided(book(PENDING)) == ""
@@ -28,15 +29,17 @@ def test_while_everything_is_pending():
 
 def test_counts_go_by_verdict_in_one_order():
     assert summary.counts(book(PENDING, FAILED, HELD, ARGUED)) == (
-        "2 claims of the published report and 2 of ours: 1 SUPPORTED, 2 REFUTED, 1 pending, "
-        "for want of runs. Of the ledger's 2 predictions that are decided, 1 held and 1 failed."
+        "2 claims of the published report and 2 of ours, put to 3 tests and 1 arguments: "
+        "1 SUPPORTED, 2 REFUTED, 1 pending, for want of runs. "
+        "Of the ledger's 2 predictions that are decided, 1 held and 1 failed."
     )
     assert "pending" not in summary.counts(book(HELD))
 
 
-def test_a_prediction_counts_once_however_many_sentences_share_its_test():
+def test_a_test_and_its_prediction_count_once_however_many_sentences_share_it():
     counts = summary.counts(book(HELD, HELD, like=["", "H2"]))
-    assert "2 SUPPORTED" in counts and "1 held and 0 failed" in counts
+    for text in ("put to 1 tests", "2 SUPPORTED", "1 held and 0 failed"):
+        assert text in counts
 
 
 def test_decided_claims_are_listed_by_verdict_with_effect_and_link():

@@ -54,23 +54,52 @@ local function image_block(paragraph)
 end
 
 
--- The PDF's tables: where text is long, each column as wide as its longest word or, if more, some
--- lines of its longest cell; and long tables over several pages.
+local CHARACTERS = 108 -- of a table's text, about, in the width of a page
+
+-- In characters of mean width; capitals are wider.
+local function width_of(word) return utf8.len(word) + 0.3 * select(2, word:gsub('%u', '')) end
+
+-- The lengths of a column's longest word, its longest text and its mean text, with the gap between.
+local function lengths(cells)
+  local word, most, sum = 0, 0, 0
+  for _, cell in ipairs(cells) do
+    local text = pandoc.utils.stringify(cell.contents)
+    most, sum = math.max(most, utf8.len(text)), sum + utf8.len(text)
+    for part in text:gmatch('[^%s-]+-?') do word = math.max(word, width_of(part)) end
+  end
+  return { word = word + 2, most = most + 2, mean = sum / #cells }
+end
+
+local function column(rows, number)
+  local cells = pandoc.List()
+  for _, row in ipairs(rows) do cells:insert(row.cells[number]) end
+  return cells
+end
+
+local function is_number(cell)
+  return pandoc.utils.stringify(cell.contents):match('^[−–+]?[%d., ]*[e%d−-]*%s?%%?$')
+end
+
+-- Numbers stand to the right. Columns that do not fit side by side get room for their longest word or,
+-- if more, for as many lines of their mean text as the others, half a word of each being lost.
 local function fitted(found)
-  local widths, total, long, rows = {}, 0, false, found.bodies[1].body
-  for _, row in ipairs { found.head.rows[1], table.unpack(rows) } do
-    for column, cell in ipairs(row.cells) do
-      local text = pandoc.utils.stringify(cell.contents)
-      long = long or #text > 45
-      widths[column] = math.max(widths[column] or 4, 2 * math.sqrt(#text))
-      for word in text:gmatch('%a+') do widths[column] = math.max(widths[column], #word) end
-    end
+  local body, columns, natural, total, share = found.bodies[1].body, {}, 0, 0, 0
+  local rows = { found.head.rows[1], table.unpack(body) }
+  for number in ipairs(found.colspecs) do
+    columns[number] = lengths(column(rows, number))
+    natural = natural + columns[number].most
   end
-  for _, width in ipairs(widths) do total = total + width end
-  for column, spec in ipairs(found.colspecs) do
-    if long then found.colspecs[column] = { spec[1], widths[column] / total } end
+  local function width(of) return math.max(of.word, of.word / 2 + share * of.mean) end
+  while natural > CHARACTERS and total < CHARACTERS do
+    share, total = share + 0.01, 0
+    for _, of in ipairs(columns) do total = total + width(of) end
   end
-  if #rows <= 20 then return { found } end
+  for number, of in ipairs(columns) do
+    local numeric = #column(body, number):filter(is_number) == #body
+    local wide = natural > CHARACTERS and width(of) / total or nil
+    found.colspecs[number] = { numeric and 'AlignRight' or 'AlignLeft', wide }
+  end
+  if #body <= 20 then return { found } end
   local open = '#[#show figure.where(kind: table): set block(breakable: true)'
   return { pandoc.RawBlock('typst', open), found, pandoc.RawBlock('typst', ']') }
 end
