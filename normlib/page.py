@@ -4,6 +4,7 @@ import io
 import re
 from base64 import b64encode
 from collections.abc import Iterable
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -13,6 +14,8 @@ from PIL import Image
 
 from normlib import archive
 from normlib.archive import Record
+
+NUMBER = r"–|nan|[+−-]?\d[\d ]*(\.\d+)?(e[+−-]?\d+)?[ ×%]*"
 
 
 def figure(drawn: Figure, number: str, caption: str, alt: str) -> None:
@@ -38,13 +41,20 @@ def _png(drawn: Figure) -> bytes:
 def table(frame: pd.DataFrame, number: str, caption: str) -> None:
     """Display the table under its caption, and save it under its number as CSV.
 
-    A cell that names a notebook is shown as a link to it, by its number.
+    A cell that names a notebook is shown as a link to it, by its number; numbers stand to the
+    right, texts to the left.
     """
     save_table(frame, number)
     _caption(number, caption)
     html = frame.to_html(index=False, border=0)
     html = re.sub(r"<td>((\d\d)_\w+\.ipynb[^<]*)</td>", r'<td><a href="\1">\2</a></td>', html)
+    sides = cycle(["right" if _is_numeric(frame[name]) else "left" for name in frame])
+    html = re.sub("(?<=<t[dh])(?=>)", lambda _: f' style="text-align: {next(sides)}"', html)
     display({"text/html": html, "text/plain": frame.to_string(index=False)}, raw=True)
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    return all(re.fullmatch(NUMBER, str(value)) for value in column)
 
 
 def save_table(frame: pd.DataFrame, name: str) -> None:

@@ -1,5 +1,7 @@
 """What is shown carries caption, alt text and files."""
 
+import re
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -37,8 +39,21 @@ def test_a_table_puts_the_caption_first_and_saves_csv(shown):
     outputs, build = shown
     page.table(pd.DataFrame({"mode": ["a"], "n": [3]}), "Table 2", "Counts.")
     assert outputs[0][0]["text/markdown"] == "**Table 2.** Counts."
-    assert "<td>3</td>" in outputs[1][0]["text/html"]
+    assert ">3</td>" in outputs[1][0]["text/html"]
     assert (build / "tables" / "table-2.csv").read_text() == "mode,n\na,3\n"
+
+
+def test_a_table_has_numbers_to_the_right_and_texts_to_the_left(shown):
+    outputs, _ = shown
+    columns = {
+        "right": [["−1.5", "3e-06", "1 000", "12.0 %"], [7, 0.25, "–", "nan"]],
+        "left": [["1 to 2", "3"], ["C1", "–"], ["08_claims.ipynb", "3"]],
+    }
+    for side, texts in columns.items():
+        for column in texts:
+            page.table(pd.DataFrame({"a": "x", "b": column}), "Table 2", "Sides.")
+            found = re.findall(r"<t[dh] style=\"text-align: (\w+)\">", outputs[-1][0]["text/html"])
+            assert found == ["left", side] * (1 + len(column))
 
 
 def test_a_table_links_to_a_notebook_by_its_number(shown):

@@ -76,11 +76,7 @@ local function column(rows, number)
   return cells
 end
 
-local function is_number(cell)
-  return pandoc.utils.stringify(cell.contents):match('^[−–+]?[%d., ]*[e%d−-]*%s?%%?$')
-end
-
--- Numbers stand to the right. Columns that do not fit side by side get room for their longest word or,
+-- Columns that do not fit side by side get room for their longest word or,
 -- if more, for as many lines of their mean text as the others, half a word of each being lost.
 local function fitted(found)
   local body, columns, natural, total, share = found.bodies[1].body, {}, 0, 0, 0
@@ -95,9 +91,7 @@ local function fitted(found)
     for _, of in ipairs(columns) do total = total + width(of) end
   end
   for number, of in ipairs(columns) do
-    local numeric = #column(body, number):filter(is_number) == #body
-    local wide = natural > CHARACTERS and width(of) / total or nil
-    found.colspecs[number] = { numeric and 'AlignRight' or 'AlignLeft', wide }
+    if total > 0 then found.colspecs[number][2] = width(of) / total end
   end
   if #body <= 20 then return { found } end
   local open = '#[#show figure.where(kind: table): set block(breakable: true)'
