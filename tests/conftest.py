@@ -1,13 +1,22 @@
-"""Fixtures shared by the tests: the quick profile, and the smallest run there is."""
+"""Fixtures shared by the tests: the quick profile, the smallest run there is, fakes of the data.
 
+The fakes' sums replace Fashion-MNIST's; no test uses the network.
+"""
+
+import dataclasses
+import gzip
+import hashlib
 import os
+from pathlib import Path
 
 os.environ["NORMLIB_PROFILE"] = "quick"
 os.environ["NORMLIB_PROGRESS"] = "off"
 
 import pytest
+from fake_files import fake_contents, forget, source
 
 from normlib.arms import Arm
+from normlib.datasets import SOURCES
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +31,65 @@ def tiny_record(tiny_arm):
     from normlib import train
 
     return train.run(tiny_arm, seed=3)
+
+
+@pytest.fixture
+def contents(monkeypatch, tmp_path):
+    """The fakes' bytes, in a world where no place has files and no fetch can succeed."""
+    fakes = fake_contents()
+    own = dataclasses.replace(
+        SOURCES["Fashion-MNIST"],
+        sums=tuple(hashlib.sha256(content).hexdigest() for content in fakes.values()),
+        url=f"{(tmp_path / 'web').as_uri()}/",
+        system=tmp_path / "usr/share/datasets/fashion-mnist",
+    )
+    monkeypatch.setitem(SOURCES, "Fashion-MNIST", own)
+    monkeypatch.delenv("NORMLIB_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # no apt-get
+    forget()
+    yield fakes
+    forget()
+
+
+@pytest.fixture
+def files(contents):
+    """Writes the four files into a folder, and returns it."""
+
+    def write(folder: Path, ending: str = ".gz") -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            stored = gzip.compress(content) if ending == ".gz" else content
+            (folder / f"{name}{ending}").write_bytes(stored)
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def cache(tmp_path) -> Path:
+    return tmp_path / "keras/datasets/fashion-mnist"
+
+
+@pytest.fixture
+def web(tmp_path) -> Path:
+    """The folder that downloads come from."""
+    return tmp_path / "web"
+
+
+@pytest.fixture
+def debian(files, tmp_path, monkeypatch):
+    """Puts an apt-get and a dpkg-deb on the PATH; the body of apt-get may be given."""
+
+    def install(download: str = "touch dataset-fashion-mnist_1_all.deb") -> Path:
+        package = files(tmp_path / "package" / source().system.relative_to("/"))
+        unpack = f'cp -r {tmp_path}/package/. "$3"'
+        for name, body in {"apt-get": download, "dpkg-deb": f'mkdir -p "$3"\n{unpack}'}.items():
+            tool = tmp_path / "bin" / name
+            tool.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/log\n{body}\n')
+            tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+        return package
+
+    return install
