@@ -17,6 +17,7 @@ from normlib.stats import Interval, interval
 
 ALPHA, POWER = 0.05, 0.8
 MOST_TRIED = 10_000
+TINY = np.finfo(float).tiny
 QUANTILES = 5_000
 VERDICTS = ("SUPPORTED", "REFUTED", "EQUIVALENT", "INCONCLUSIVE", "UNTESTABLE-AS-STATED")
 
@@ -32,6 +33,11 @@ class Finding(Interval):
     p: float
     tost: float = np.nan
     margin: float = np.nan
+
+    @property
+    def small(self) -> bool:
+        """Whether the interval lies wholly inside the margin."""
+        return max(-self.low, self.high) < self.margin
 
 
 def mean(values: Sequence[float], margin: float = np.nan) -> Finding:
@@ -73,9 +79,11 @@ def _log_ratio(pairs: np.ndarray) -> float:
 def share(differences: Sequence[float]) -> Finding:
     """The share of seeds with a difference above 0, less one half; ties are left out.
 
-    Clopper-Pearson interval and sign test, both exact.
+    Clopper-Pearson interval and sign test, both exact; n is 0, and nothing known, if all are ties.
     """
     differences = np.asarray(differences)
+    if not differences.any():
+        return Finding(0.0, -0.5, 0.5, 0, 1.0)
     test = binomtest(int((differences > 0).sum()), int((differences != 0).sum()))
     low, high = test.proportion_ci(0.95)
     return Finding(test.statistic - 0.5, low - 0.5, high - 0.5, test.n, test.pvalue)
@@ -84,14 +92,17 @@ def share(differences: Sequence[float]) -> Finding:
 def weakest(findings: Sequence[Finding]) -> Finding:
     """That of several findings which does least for "all of them are higher".
 
-    Its p needs no correction if it is higher, since then all are; if not, it was chosen among k,
-    so that p is k times its own. tost is k times the smallest: one difference inside the margin is
-    enough against the claim. Source: Berger 1982, intersection-union test.
+    One above 0 whose interval lies inside the margin does less than any other above 0. The largest
+    p needs no correction if all are higher; if not, the one shown was chosen among k, so that p is
+    k times its own. tost is k times the smallest: one difference inside the margin is enough
+    against the claim. Source: Berger 1982, intersection-union test.
     """
-    found = min(findings, key=lambda f: f.mean / (f.high - f.low))
-    times = len(findings) if found.mean < 0 else 1
-    p, tost = min(1, times * found.p), min(1, len(findings) * min(f.tost for f in findings))
-    return Finding(found.mean, found.low, found.high, found.n, p, tost, found.margin)
+    found = min(
+        findings, key=lambda f: (f.mean > 0 and not f.small, f.mean / max(f.high - f.low, TINY))
+    )
+    p = np.max([f.p for f in findings]) if found.mean > 0 else len(findings) * found.p
+    tost = len(findings) * min(f.tost for f in findings)
+    return replace(found, p=min(1, p), tost=min(1, tost))
 
 
 def least_equal(findings: Sequence[Finding]) -> Finding:
@@ -151,10 +162,10 @@ def verdict(claim: str, found: Finding, p: float, tost: float) -> str:
         return said[claim][outside]
     if inside:
         return "REFUTED"
-    if p > ALPHA or max(-found.low, found.high) < found.margin:
+    on_side = {"higher": found.mean > 0, "lower": found.mean < 0, "different": True}[claim]
+    if p > ALPHA or (on_side and found.small):
         return "INCONCLUSIVE"
-    sides = {"higher": found.mean > 0, "lower": found.mean < 0, "different": True}
-    return "SUPPORTED" if sides[claim] else "REFUTED"
+    return "SUPPORTED" if on_side else "REFUTED"
 
 
 def detectable(sd: float, n: int, alpha: float = ALPHA) -> float:

@@ -19,30 +19,45 @@ FAMILIES = ("confirmatory", "equivalence", "learning rate")
 def ledger(records: Records) -> pd.DataFrame:
     """A row a claim: verdict, effect with 95 % interval, adjusted p, and whether we foresaw it.
 
-    A claim is looked at after the first 30 seeds and, only if it is INCONCLUSIVE then, after 60;
-    `look` says which of them decided. It is "pending" until every arm has a record of every seed
-    of the first look, and stays INCONCLUSIVE until they have those of the second: seeds beyond a
-    look never enter. The interval is that of one look; p is adjusted over the looks, then by Holm
-    over the claim's whole family, claims without their runs included, and those decided at the
-    first look with their p of then; it is that of the test that decided. A pending row has the
-    estimate so far, to read and not to decide by.
+    A claim is looked at after the first 30 seeds and, only if a second look may change what it is
+    then, after 60; `look` says which of them decided. It is "pending" until every arm has a record
+    of every seed of the first look, and stays INCONCLUSIVE until they have those of the second:
+    seeds beyond a look never enter. The interval is that of one look; p is adjusted over the looks,
+    then by Holm over the claim's whole family, claims without their runs included, and those
+    decided at the first look with their p of then; it is that of the test that decided, and each
+    of the two tests has a Holm of its own. A pending row has the estimate so far, to read and not
+    to decide by.
     """
     before = _find_all(records, FIRST)
-    first = _look(records, FIRST, before, before)
-    after = _find_all(records, LAST)
-    second = _look(records, LAST, after, before | {n: f for n, f in after.items() if f})
-    more = (first["verdict"] == "INCONCLUSIVE") & (second["verdict"] != "pending")
-    return pd.concat([first[~more], second[more]]).sort_index()
+    first = _look(records, FIRST, before)
+    again = _again(first, before)
+    after = {name: found for name, found in _find_all(records, LAST).items() if name in again}
+    second, more = _look(records, LAST, before | after), first["id"].isin(after)
+    book = pd.concat([first[~more], second[more]]).sort_index()
+    outcomes = map(_outcome, book["id"], book["verdict"], book["id"].isin(again - set(after)))
+    book.insert(book.columns.get_loc("look"), "outcome", list(outcomes))
+    return book
 
 
 def inconclusive(records: Records) -> list[str]:
-    """The claims to be put down in the book for a second look: inconclusive at the first.
+    """The claims to be put down in the book for a second look, which may change what they are.
 
     Those of a family with a second look, with a test of their own.
     """
     before = _find_all(records, FIRST)
-    first = _look(records, FIRST, before, before).set_index("id")["verdict"]
-    return [claim.id for claim in planned(*FAMILIES) if first[claim.id] == "INCONCLUSIVE"]
+    again = _again(_look(records, FIRST, before), before)
+    return [claim.id for claim in planned(*FAMILIES) if claim.id in again]
+
+
+def _again(first: pd.DataFrame, found: dict[str, Finding | None]) -> set[str]:
+    """Those INCONCLUSIVE at the first look whose verdict more seeds may change.
+
+    Ours, and published sentences that ask for no other arms; none that a diverged run leaves open.
+    """
+    names = first["id"][first["verdict"] == "INCONCLUSIVE"]
+    left = [CLAIMS[name] for name in names if found[name]]
+    seeded = {arm for claim in left if claim.family in FAMILIES for arm in claim.settings()}
+    return {claim.id for claim in left if seeded.issuperset(claim.settings())}
 
 
 def planned(*families: str) -> list[Claim]:
@@ -60,12 +75,10 @@ def complete(claim: Claim, records: Records, seeds: Seeds) -> list[int]:
 
 
 def _find_all(records: Records, seeds: Seeds) -> dict[str, Finding | None]:
-    """What these seeds alone say of each claim, or None for want of records or of usable ones."""
-    found = {}
-    for name, claim in CLAIMS.items():
-        whole = complete(claim, records, seeds) == list(seeds)
-        found[name] = _find(claim, records, seeds) if whole else None
-    return found
+    """What these seeds say of each claim that has their records; None if one is of no use to it."""
+    whole = [c for c in CLAIMS.values() if complete(c, records, seeds) == list(seeds)]
+    usable = {c.id: findings.usable(c, records, seeds) == list(seeds) for c in whole}
+    return {c.id: findings.find(c, records, seeds) if usable[c.id] else None for c in whole}
 
 
 def _find(claim: Claim, records: Records, seeds: Iterable[int]) -> Finding | None:
@@ -73,16 +86,16 @@ def _find(claim: Claim, records: Records, seeds: Iterable[int]) -> Finding | Non
     return findings.find(claim, records, usable) if len(usable) >= FEWEST else None
 
 
-def _look(records: Records, seeds: Seeds, found: dict, of_p: dict) -> pd.DataFrame:
-    """The ledger as these findings would have it, p adjusted over those of `of_p`."""
-    adjusted = _adjusted(of_p)
-    rows = [_row(c, found[name], adjusted.loc[name], records, seeds) for name, c in CLAIMS.items()]
+def _look(records: Records, seeds: Seeds, found: dict[str, Finding | None]) -> pd.DataFrame:
+    """The ledger as these findings would have it, but for the outcomes."""
+    adjusted = _adjusted(found)
+    rows = [_row(c, found, adjusted.loc[name], records, seeds) for name, c in CLAIMS.items()]
     return pd.DataFrame(rows)
 
 
 def _adjusted(found: dict[str, Finding | None]) -> pd.DataFrame:
     """Both p by claim, adjusted over looks and families; a claim like another has the other's."""
-    own = {name: f for name, f in found.items() if not CLAIMS[name].like}
+    own = {name: found.get(name) for name, claim in CLAIMS.items() if not claim.like}
     pairs = {name: (f.p, f.tost) if f else (np.nan, np.nan) for name, f in own.items()}
     frame = pd.DataFrame.from_dict(pairs, orient="index", columns=["p", "tost"])
     families = [CLAIMS[name].family for name in own]
@@ -91,13 +104,13 @@ def _adjusted(found: dict[str, Finding | None]) -> pd.DataFrame:
     return frame.loc[wanted].set_axis(list(CLAIMS))
 
 
-def _row(claim: Claim, found: Finding | None, adjusted: pd.Series, records, seeds) -> dict:
-    there = complete(claim, records, seeds)
-    look = 1 + LOOKS.index(seeds) if there == list(seeds) else 0
-    verdict = _verdict(claim, found, adjusted, records, seeds) if look else claim.verdict
+def _row(claim: Claim, findings_of: dict, adjusted: pd.Series, records, seeds) -> dict:
+    found = findings_of.get(claim.id)
+    look = 1 + LOOKS.index(seeds) if claim.id in findings_of else 0
+    verdict = _verdict(claim, found, adjusted) if look else claim.verdict
     inside = bool(found and adjusted["tost"] <= inference.ALPHA)
     p = adjusted["tost" if inside or claim.claim in ("equal", "unequal") else "p"]
-    shown = found or (_find(claim, records, there) if there else None)
+    shown = found or _find(claim, records, complete(claim, records, seeds))
     return {
         "id": claim.id,
         "section": claim.section,
@@ -109,7 +122,6 @@ def _row(claim: Claim, found: Finding | None, adjusted: pd.Series, records, seed
         "n": shown.n if shown else "–",
         "adjusted p": f"{p:.2g}" if found else "–",
         "prediction": claim.prediction or "–",
-        "outcome": _outcome(claim, verdict, look),
         "look": look,
         **{end: getattr(shown, end, np.nan) for end in ("mean", "low", "high")},
         "unit": findings.unit(claim) if claim.arms else "–",
@@ -120,11 +132,10 @@ def _row(claim: Claim, found: Finding | None, adjusted: pd.Series, records, seed
     }
 
 
-def _verdict(claim: Claim, found: Finding | None, adjusted: pd.Series, records, seeds) -> str:
+def _verdict(claim: Claim, found: Finding | None, adjusted: pd.Series) -> str:
     """What the seeds of a look say; INCONCLUSIVE if any of them has no value, having diverged."""
-    if found is None or len(findings.usable(claim, records, seeds)) < len(seeds):
-        return "INCONCLUSIVE"
-    return inference.verdict(claim.claim, found, adjusted["p"], adjusted["tost"])
+    known = found and inference.verdict(claim.claim, found, adjusted["p"], adjusted["tost"])
+    return known or "INCONCLUSIVE"
 
 
 def _effect(claim: Claim, found: Finding, records: Records, seeds: Seeds) -> str:
@@ -138,11 +149,11 @@ def _effect(claim: Claim, found: Finding, records: Records, seeds: Seeds) -> str
     return text + (f"; {lost} diverged" if lost else "")
 
 
-def _outcome(claim: Claim, verdict: str, look: int) -> str:
+def _outcome(name: str, verdict: str, again: bool) -> str:
     """Whether the prediction held; what a second look may still decide is pending."""
-    if not claim.prediction:
+    predicted = CLAIMS[name].prediction
+    if not predicted:
         return "–"
-    again = verdict == "INCONCLUSIVE" and look < len(LOOKS) and claim.family in FAMILIES
-    if not verdict or again:
+    if verdict == "pending" or again:
         return "pending"
-    return "held" if verdict == claim.prediction else "failed"
+    return "held" if verdict == predicted else "failed"

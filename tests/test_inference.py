@@ -147,6 +147,8 @@ def test_share_leaves_ties_out_and_is_the_sign_test():
     assert (found.mean, found.n) == (pytest.approx(6 / 7 - 0.5), 7)
     assert found.p == pytest.approx(2 * (1 + 7) / 2**7)
     assert found.low < 6 / 7 - 0.5 < found.high <= 0.5
+    nothing = inference.share([0, 0, 0])
+    assert (nothing.low, nothing.high, nothing.p, nothing.n) == (-0.5, 0.5, 1, 0)
 
 
 def finding(low, high, tost=1.0, p=0.01, margin=0.2):
@@ -159,6 +161,20 @@ def test_the_weakest_is_the_rival_nearest_to_winning_and_a_loss_is_corrected():
     lost = inference.weakest([strong, finding(-0.4, -0.1, p=0.02, tost=0.3)])
     assert (lost.mean, lost.p, lost.tost) == pytest.approx((-0.25, 0.04, 0.6))
     assert inference.weakest([finding(0.1, 1.1), finding(0.15, 0.25)]).high == 1.1
+
+
+def test_the_weakest_is_one_seen_inside_the_margin_before_any_other_that_is_higher():
+    doubtful, sure = finding(0.01, 1.1, p=0.04), finding(0.05, 0.15, p=0.001, tost=0.04)
+    found = inference.weakest([doubtful, sure])
+    assert (found.high, found.p, found.tost) == pytest.approx((0.15, 0.04, 0.08))
+    assert inference.verdict("higher", found, found.p, found.tost) == "INCONCLUSIVE"
+    assert inference.weakest([finding(-0.3, 0.1), sure]).high == 0.1  # not higher is worse
+
+
+def test_of_runs_that_never_differ_none_is_the_best():
+    same = inference.mean([0.0, 0.0, 0.0, 0.0], 0.2)
+    found = inference.weakest([finding(0.5, 0.7), same])
+    assert found.mean == 0 and inference.verdict("higher", found, 1, found.tost) == "REFUTED"
 
 
 def test_one_rival_inside_the_margin_is_enough_against_the_best():
@@ -199,6 +215,9 @@ UP, DOWN, FAR = finding(0.1, 0.5), finding(-0.5, -0.1), finding(0.21, 0.5)
         ("higher", UP, 0.01, np.nan, "SUPPORTED"),  # no margin
         ("higher", finding(0.1, 0.19), 0.01, 0.06, "INCONCLUSIVE"),  # there, and seen inside
         ("lower", finding(0.1, 0.19, margin=np.nan), 0.01, np.nan, "REFUTED"),
+        ("higher", finding(-0.19, -0.1), 0.01, 0.06, "REFUTED"),  # however small, the other side
+        ("lower", finding(0.1, 0.19), 0.01, 0.06, "REFUTED"),
+        ("different", finding(-0.19, -0.1), 0.01, 0.06, "INCONCLUSIVE"),
         ("unequal", FAR, 0.01, 1, "SUPPORTED"),
         ("unequal", UP, 0.01, 0.06, "INCONCLUSIVE"),
         ("unequal", UP, 0.5, 0.01, "REFUTED"),

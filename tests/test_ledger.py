@@ -105,7 +105,9 @@ def test_a_diverged_run_scores_as_a_guess_and_leaves_its_loss_open():
     found = ledger.ledger(records | {lost.key: lost}).set_index("id")
     assert (found.loc["H3", "n"], found.loc["H6", "n"]) == (30, 29)
     assert found.loc["H3", "mean"] == pytest.approx((29 * 2 + 10 - 88) / 30, abs=0.05)
-    assert found.loc["H6", "verdict"] == "INCONCLUSIVE"
+    assert found.loc["H6", ["verdict", "outcome"]].tolist() == ["INCONCLUSIVE", "failed"]
+    assert found.loc["H6", "adjusted p"] == "–"  # of the runs that are left
+    assert "H6" not in ledger.inconclusive(records | {lost.key: lost})  # more seeds cannot help
     for name in ("H3", "H6"):
         assert found.loc[name, "effect (95 % interval)"].endswith("; 1 diverged")
 
@@ -118,10 +120,11 @@ def test_too_few_runs_that_did_not_diverge_are_inconclusive():
 
 
 def test_a_second_look_keeps_the_first_ones_p_of_what_is_decided():
-    """H1 alone has the seeds of the second look: its family is judged with the others' first p."""
+    """H1 alone is looked at again: its family is judged with the others' first p, come what may."""
     shift = 0.0045 + np.tile([0.009, -0.009], 30)
     others = {"ln_hidden": 0.90 + noise(3, 0, 1e-3)[:30], "wn": 0.91 + noise(4, 0, 1e-3)[:30]}
-    records = runs(FIRST, **others) | runs(LAST, none=0.88, bn=0.88 + shift)
+    undone = {name: np.r_[values, 0.88 + 0.1 * noise(5)[:30]] for name, values in others.items()}
+    records = runs(LAST, **undone, none=0.88, bn=0.88 + shift)
     found = ledger.ledger(records).set_index("id")
     assert (found.loc["H2", "look"], found.loc["H1", "look"]) == (1, 2)
     before = {name: findings.find(CLAIMS[name], records, FIRST).p for name in ("H2", "H3", "H7")}
@@ -134,6 +137,17 @@ def test_a_second_look_keeps_the_first_ones_p_of_what_is_decided():
     assert left < 10 and float(found.loc["H1", "adjusted p"]) == pytest.approx(
         2 * left * p, rel=0.05
     )
+
+
+def test_a_published_sentence_waits_for_a_second_look_only_where_its_arms_get_one():
+    columns = {"none": 0.88, "wn_published": 0.88 + LATE, "bn_published": 0.88 + LATE}
+    records = runs(FIRST, **{name: np.broadcast_to(v, 60)[:30] for name, v in columns.items()})
+    found = ledger.ledger(records).set_index("id")
+    assert ledger.inconclusive(records) == ["E5"]  # the published WN and none
+    for name, outcome in {"C12c": "pending", "C1a": "failed"}.items():
+        assert found.loc[name, ["verdict", "outcome"]].tolist() == ["INCONCLUSIVE", outcome]
+    after = ledger.ledger(runs(LAST, **columns)).set_index("id")
+    assert after.loc[["E5", "C12c", "C1a"], "look"].tolist() == [2, 2, 1]
 
 
 def test_an_estimate_so_far_counts_a_guess_for_a_diverged_run():
