@@ -85,7 +85,7 @@ def log_mean(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
 def times(logs: Interval) -> str:
     """An interval of a difference of logarithms, as a ratio: `0.52 times (95 % interval …)`."""
     mean, low, high = np.exp([logs.mean, logs.low, logs.high])
-    return f"{mean:.2f} times (95 % interval {low:.2f} to {high:.2f}, n = {logs.n})"
+    return f"{mean:#.3g} times (95 % interval {low:#.3g} to {high:#.3g}, n = {logs.n})"
 
 
 def threshold(arm: Arm) -> float:

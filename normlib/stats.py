@@ -144,7 +144,7 @@ SLACK = 1e-2
 
 
 def first_steps(run: Record, archived: Record) -> float:
-    """The largest relative difference of two runs' losses over their first ten steps."""
+    """The largest relative difference of two runs' losses at their first steps, every tenth."""
     count = min(FIRST_STEPS // 10 + 1, len(run.loss_every_10))
     ours, theirs = (np.array(r.loss_every_10[:count]) for r in (run, archived))
     return float(np.max(np.abs(ours - theirs) / theirs))
@@ -171,7 +171,7 @@ def _agreement(run: Record, archived: Record) -> str:
     if same_numbers(run, archived):
         return "All losses and accuracies agree bit for bit."
     gap = first_steps(run, archived)
-    return f"Their losses differ by at most {gap:.0e} (relative) in the first {FIRST_STEPS} steps."
+    return f"Their losses, every tenth step, differ by {gap:.0e} at most up to step {FIRST_STEPS}."
 
 
 def comparison_table(pairs: Iterable[tuple[Record, Record]]) -> pd.DataFrame:

@@ -38,7 +38,7 @@ def test_extremes_and_smoothness_along_the_gradient():
 
 def test_a_difference_of_logarithms_is_said_as_a_ratio():
     logs = stats.Interval(np.log(0.5), np.log(0.25), np.log(2), 5)
-    assert probing.times(logs) == "0.50 times (95 % interval 0.25 to 2.00, n = 5)"
+    assert probing.times(logs) == "0.500 times (95 % interval 0.250 to 2.00, n = 5)"
 
 
 def test_the_stability_threshold_is_where_a_parabola_starts_to_grow():
