@@ -9,6 +9,7 @@ import numpy as np
 
 from normlib import archive, data, pool, stats, sweep
 from normlib.archive import Record
+from normlib.progress import clock
 
 # How many steps agree, to what relative tolerance. BN amplifies a processor's other rounding most:
 # its losses were seen 6e-4 apart after ten steps on two, and beyond 1e-3 before a hundred.
@@ -80,7 +81,7 @@ def main() -> int:
     os.environ["NORMLIB_PROFILE"] = "full"
     records = chosen(options.count) or sys.exit("error: the archive has no runs of this protocol.")
     seconds = sum(record.seconds for record in records) / min(os.cpu_count() or 1, len(records))
-    print(f"Retraining {len(records)} archived runs: about {seconds / 60:.0f} minutes.", flush=True)
+    print(f"Retraining {len(records)} archived runs: about {clock(seconds)} min.", flush=True)
     try:
         found = verify(records)
     except KeyboardInterrupt:
@@ -88,7 +89,7 @@ def main() -> int:
     except data.DataError as error:
         sys.exit(f"error: {error}")
     for kind in dict.fromkeys(found):
-        print(f"{found.count(kind)} of {len(found)} {kind}: {MEANING[kind]}.")
+        print(f"{found.count(kind)} of {len(found)}: {kind}, {MEANING[kind]}.")
     return int(DIFFERENT in found)
 
 

@@ -69,7 +69,7 @@ def test_another_run_is_different(tiny_record, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("factor", "code", "said"),
-    [(1, 0, "1 of 1 bitwise equal: as it must"), (1.1, 1, "1 of 1 different: the code")],
+    [(1, 0, "1 of 1: bitwise equal, as it must"), (1.1, 1, "1 of 1: different, the code")],
 )
 def test_the_command_says_what_it_means_and_fails_on_a_difference(
     factor, code, said, tiny_record, tmp_path, monkeypatch, capsys
@@ -81,7 +81,7 @@ def test_the_command_says_what_it_means_and_fails_on_a_difference(
     archive.append(replace(tiny_record, seconds=150.0), tmp_path)
     assert verify.main() == code
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Retraining 1 archived runs: about 2 minutes." and said in lines[-1]
+    assert lines[0] == "Retraining 1 archived runs: about 2:30 min." and said in lines[-1]
 
 
 @pytest.mark.parametrize("count", ["0", "-2", "many"])
