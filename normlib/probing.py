@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from normlib import stats
 from normlib.archive import Record
 from normlib.arms import NONE, OUR_BN, OUR_LN, OUR_LN_HIDDEN, OUR_WN, PILOT_SEEDS, Arm, Experiment
 from normlib.stats import Interval
@@ -74,6 +75,20 @@ def last(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
 def first(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
     """The arm's first measured value by seed."""
     return found[found["arm"] == arm].groupby("seed")[column].first()
+
+
+def farthest_from_one(found: pd.DataFrame, arm: Arm) -> dict[str, float]:
+    """How far the squared ratio of g and ‖v‖, its mean over units, ever was from 1, by kernel."""
+    rows = found[found["arm"] == arm]
+    return {kernel: (rows[f"{kernel} ratio"] - 1).abs().max() for kernel in KERNELS}
+
+
+def lengths_over_none(found: pd.DataFrame, arm: Arm) -> dict[str, Interval]:
+    """The logarithm of w's length at the end, less that without a norm, by kernel."""
+    return {
+        kernel: stats.paired(*(np.log(last(found, a, f"{kernel} w")) for a in (arm, NONE)))
+        for kernel in KERNELS
+    }
 
 
 def log_mean(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:

@@ -171,7 +171,8 @@ def _agreement(run: Record, archived: Record) -> str:
     if same_numbers(run, archived):
         return "All losses and accuracies agree bit for bit."
     gap = first_steps(run, archived)
-    return f"Their losses, every tenth step, differ by {gap:.0e} at most up to step {FIRST_STEPS}."
+    steps = f"every tenth step up to step {FIRST_STEPS}"
+    return f"Their losses differ by at most {gap:.0e} (relative), {steps}."
 
 
 def comparison_table(pairs: Iterable[tuple[Record, Record]]) -> pd.DataFrame:

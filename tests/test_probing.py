@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_archive import record
 
@@ -34,6 +35,20 @@ def test_extremes_and_smoothness_along_the_gradient():
     assert list(found["smoothness"]) == pytest.approx([4, 3])  # 0.2 / 0.05 and 1.2 / 0.4
     logs = probing.log_mean(found, PLAIN, "smoothness")
     assert logs.to_dict() == pytest.approx({0: np.log(12) / 2})
+
+
+def test_lengths_and_ratios_of_kernels_by_arm():
+    rows = []
+    for arm, lengths, ratios in ((arms.NONE, (2, 4), (0, 0)), (arms.OUR_WN, (4, 16), (1.1, 0.7))):
+        for seed in (0, 1):
+            steps = zip((0, 100), ratios, (1, lengths[seed]), strict=True)
+            rows += [(arm, seed, step, ratio, w) for step, ratio, w in steps]
+    found = pd.DataFrame(rows, columns=["arm", "seed", "step", "ratio", "w"])
+    found = found.assign(**{f"{k} {c}": found[c] for k in probing.KERNELS for c in ("ratio", "w")})
+    away = probing.farthest_from_one(found, arms.OUR_WN)
+    assert away == pytest.approx(dict.fromkeys(probing.KERNELS, 0.3))
+    longer = probing.lengths_over_none(found, arms.OUR_WN)["hidden"]
+    assert (longer.mean, longer.n) == (pytest.approx(np.log(8) / 2), 2)  # twice and four times
 
 
 def test_a_difference_of_logarithms_is_said_as_a_ratio():
