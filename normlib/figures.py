@@ -124,23 +124,20 @@ def by_offset(panels: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def final_errors(records: Sequence[Record]) -> Figure:
-    """Bars of the mean final test error, every seed a dot, 95 % intervals, published runs."""
+def final_accuracies(records: Sequence[Record]) -> Figure:
+    """Every seed a dot, their mean with its 95 % interval below them, published runs as diamonds."""
     arms = list(by_arm(records))
-    figure, ax = plt.subplots(figsize=(8, 0.5 * len(arms) + 1.2))
+    figure, ax = plt.subplots(figsize=(8, 0.6 * len(arms) + 1))
     for row, arm in enumerate(arms):
-        errors = 100 - stats.final(records, arm)
-        bar = stats.interval(errors.to_numpy())
-        hatch = "//" if arm.placement == "hidden" else None
-        color = style(arm)["color"]
-        ax.barh(row, bar.mean, color=color, alpha=0.35, hatch=hatch, edgecolor=color, linewidth=0)
-        ax.plot([bar.low, bar.high], [row, row], color=color, linewidth=2)
-        ax.plot(errors, [row] * len(errors), "o", color=color, markersize=4)
+        seeds, color = stats.final(records, arm), style(arm)["color"]
+        sns.swarmplot(x=seeds, y=row, orient="h", native_scale=True, color=color, alpha=0.55, ax=ax)
+        mean = stats.interval(seeds.to_numpy())
+        ax.plot([mean.low, mean.high], [row + 0.35] * 2, color=color, linewidth=3)
+        ax.plot(mean.mean, row + 0.35, "|", color=color, markersize=9)
         if arm in PUBLISHED:
-            ax.plot(100 - PUBLISHED[arm], row, "D", color="black", markersize=6, fillstyle="none")
+            ax.plot(PUBLISHED[arm], row, "D", color="black", markersize=7, fillstyle="none")
     ax.set(yticks=range(len(arms)), yticklabels=[arm.label for arm in arms])
-    ax.set(xlabel="final test error (%)", xlim=(0, None))
-    ax.invert_yaxis()
+    ax.set(xlabel="final test accuracy (%)", ylabel=None, ylim=(len(arms) - 0.4, -0.6))
     return figure
 
 

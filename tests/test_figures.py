@@ -36,10 +36,14 @@ def test_every_arm_of_the_pilot_has_its_own_look():
     assert len(looks) == 8
 
 
-def test_final_errors_starts_its_bars_at_zero():
-    (ax,) = figures.final_errors(RECORDS).axes
-    assert ax.get_xlim()[0] == 0
-    assert [bar.get_width() for bar in ax.patches] == pytest.approx([19, 17])
+def test_final_accuracies_draws_every_seed_its_mean_and_the_published_run():
+    (ax,) = figures.final_accuracies(RECORDS).axes
+    dots = [sorted(points.get_offsets()[:, 0]) for points in ax.collections]
+    assert dots == [pytest.approx([80, 81, 82]), pytest.approx([82, 83, 84])]
+    (interval, mean, published) = ax.lines[:3]
+    assert list(mean.get_xdata()) == pytest.approx([81])
+    assert list(interval.get_xdata()) == pytest.approx([81 - 2.484, 81 + 2.484], abs=1e-3)
+    assert published.get_xdata() == [arms.PUBLISHED[arms.NONE]]
 
 
 def test_distance_pairs_the_seeds():
