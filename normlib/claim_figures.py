@@ -23,8 +23,8 @@ SINGLE |= dict(zip(MODES, PUBLISHED.values(), strict=True))
 def forest(book: pd.DataFrame) -> Figure:
     """A row a claim, a panel a unit: effect, 95 % interval, and the margin as a band.
 
-    Pending rows are pale and hollow, or a band alone while there is no estimate; diamonds are the
-    differences of the published single runs.
+    At the right its verdict. Pending rows are pale and hollow, or a band alone while there is no
+    estimate; diamonds are the differences of the published single runs.
     """
     panels = [rows for _, rows in book.groupby("unit", sort=False)]
     heights = [len(rows) for rows in panels]
@@ -41,6 +41,7 @@ def _panel(ax, rows: pd.DataFrame) -> None:
     ax.axvline(0, color=GREY, linewidth=0.8)
     for place, (_, row) in zip(places, rows.iterrows(), strict=True):
         _estimate(ax, place, row)
+        ax.text(1.02, place, row["verdict"], transform=ax.get_yaxis_transform(), va="center")
     ax.set(yticks=places, yticklabels=map(_label, rows["id"], rows["n"]))
     ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.set(xlabel=f"difference ({rows['unit'].iloc[0]})", ylim=(len(rows) - 0.5, -0.5))
@@ -77,9 +78,13 @@ def shares(draws: pd.DataFrame) -> Figure:
     """Bars of how often each sentence of `lottery.lottery` holds, a tick where chance is."""
     figure, ax = plt.subplots(figsize=(9, 0.6 * len(draws) + 0.9))
     places = range(len(draws))
-    bars = ax.barh(places, 100 * draws["share of draws"], 0.6, color=BLUE, alpha=0.6, linewidth=0)
-    ax.bar_label(bars, fmt="{:.1f}", padding=6, fontsize="small")
-    ax.vlines(100 * draws["chance"], [p - 0.42 for p in places], [p + 0.42 for p in places],
+    percent = 100 * draws[["share of draws", "chance"]]
+    ax.barh(places, percent["share of draws"], 0.6, color=BLUE, alpha=0.6, linewidth=0)
+    for place, share, right in zip(
+        places, percent["share of draws"], percent.max(axis=1), strict=True
+    ):
+        ax.text(right + 1.5, place, f"{share:.1f}", va="center", fontsize="small")
+    ax.vlines(percent["chance"], [p - 0.42 for p in places], [p + 0.42 for p in places],
               color="black", linewidth=2)  # fmt: skip
     ax.set(yticks=places, yticklabels=[textwrap.fill(s, 60) for s in draws["sentence"]])
     ax.set(xlabel="draws in which the sentence holds (%)", xlim=(0, 100))

@@ -125,20 +125,24 @@ def by_offset(panels: dict[str, pd.DataFrame]) -> Figure:
 
 
 def final_accuracies(records: Sequence[Record]) -> Figure:
-    """Every seed a dot, their mean with its 95 % interval below them, published runs as diamonds."""
+    """A row an arm: every seed a dot, below their mean and its 95 % interval, diamonds published."""
     arms = list(by_arm(records))
-    figure, ax = plt.subplots(figsize=(8, 0.6 * len(arms) + 1))
+    figure, ax = plt.subplots(figsize=(8, 0.7 * len(arms) + 1))
     for row, arm in enumerate(arms):
-        seeds, color = stats.final(records, arm), style(arm)["color"]
-        sns.swarmplot(x=seeds, y=row, orient="h", native_scale=True, color=color, alpha=0.55, ax=ax)
-        mean = stats.interval(seeds.to_numpy())
-        ax.plot([mean.low, mean.high], [row + 0.35] * 2, color=color, linewidth=3)
-        ax.plot(mean.mean, row + 0.35, "|", color=color, markersize=9)
+        _seeds_over_mean(ax, row, stats.final(records, arm), style(arm)["color"])
         if arm in PUBLISHED:
             ax.plot(PUBLISHED[arm], row, "D", color="black", markersize=7, fillstyle="none")
     ax.set(yticks=range(len(arms)), yticklabels=[arm.label for arm in arms])
     ax.set(xlabel="final test accuracy (%)", ylabel=None, ylim=(len(arms) - 0.4, -0.6))
     return figure
+
+
+def _seeds_over_mean(ax, row: int, seeds: pd.Series, color: str) -> None:
+    dots = {"native_scale": True, "alpha": 0.55, "size": 4}
+    sns.swarmplot(x=seeds, y=row, orient="h", color=color, ax=ax, **dots)
+    mean, below = stats.interval(seeds.to_numpy()), row + 0.37
+    ax.plot([mean.low, mean.high], [below, below], color=color, linewidth=3)
+    ax.plot(mean.mean, below, "|", color=color, markersize=9)
 
 
 def classes(images: data.Dataset, per_class: int = 12) -> Figure:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from normlib.claims import LAST
 from normlib.inference import VERDICTS
 
 
@@ -19,8 +20,16 @@ def counts(book: pd.DataFrame) -> str:
     return (
         f"{len(book) - ours} claims of the published report and {ours} of ours, put to "
         f"{(own & ~argued).sum()} tests and {argued.sum()} arguments: "
-        f"{', '.join(found)}. {_predictions(book[own]['outcome'])}"
+        f"{', '.join(found)}. {_second_look(book)}{_predictions(book[own]['outcome'])}"
     )
+
+
+def _second_look(book: pd.DataFrame) -> str:
+    """What more seeds may still change: see `ledger.ledger`."""
+    open_ = (book["verdict"] == "INCONCLUSIVE") & (book["outcome"] == "pending")
+    if not open_.any():
+        return ""
+    return f"{open_.sum()} of the INCONCLUSIVE get a second look, with {len(LAST)} seeds. "
 
 
 def _predictions(outcomes: pd.Series) -> str:

@@ -65,20 +65,21 @@ def _robustness(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarray
     plain = claim.statistic == "difference"
     welch = inference.welch(*findings.columns(claim, records, seeds)).p if plain else np.nan
     images = plain and claim.metric == "test_accuracy"
+    digits = 4 if findings.unit(claim) == "nats" else 2
     return {
         "id": claim.id,
         "t": inference.mean(values).p,
         "sign flips": robustness.sign_flip(values),
         "Wilcoxon": robustness.signed_ranks(values),
         "Welch": welch,
-        "BCa interval": _interval(*robustness.bca(values)),
+        "BCa interval": _interval(*robustness.bca(values), digits),
         "seeds and images": _over_images(claim, records, seeds, labels) if images else "–",
         "P(A > B)": f"{share:.2f} ({low:.2f} to {high:.2f})",
     }
 
 
-def _interval(low: float, high: float) -> str:
-    return minus(f"{low:+.3f} to {high:+.3f}")
+def _interval(low: float, high: float, digits: int = 2) -> str:
+    return minus(f"{low:+.{digits}f} to {high:+.{digits}f}")
 
 
 def _over_images(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarray) -> str:

@@ -40,6 +40,7 @@ def test_forest_fills_what_is_decided():
     (ax,) = claim_figures.forest(book[book["id"] == "H3"]).axes
     (dot,) = drawn(ax, "o")
     assert dot.get_markerfacecolor() != "white"
+    assert [text.get_text() for text in ax.texts] == list(book["verdict"][book["id"] == "H3"])
 
 
 def test_accuracy_stands_over_the_error_of_the_gradient():
@@ -69,6 +70,8 @@ def test_the_lottery_knows_the_published_order():
     (ax,) = claim_figures.shares(chance).axes
     shares = 100 * chance["share of draws"]
     assert [bar.get_width() for bar in ax.patches] == pytest.approx(shares.tolist())
+    right = np.maximum(shares, 100 * chance["chance"])
+    assert all(text.get_position()[0] > x for text, x in zip(ax.texts, right, strict=True))
 
 
 def test_the_lottery_draws_from_the_first_looks_seeds_that_every_mode_has():

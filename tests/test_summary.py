@@ -15,6 +15,7 @@ def book(*rows, **columns):
 PENDING = ("H1", "ours", "BN helps.", "pending", "–", "–", "pending", "%")
 HELD = ("H2", "ours", "LN helps.", "SUPPORTED", "+0.30 points (+0.10 to +0.50)", 60, "held", "%")
 FAILED = ("C1", "1.3", "“WN helps”", "REFUTED", "0.00 points (−0.10 to +0.10)", 30, "failed", "%")
+OPEN = ("H3", "ours", "WN hurts.", "INCONCLUSIVE", "–", 30, "pending", "%")
 ARGUED = ("C2", "1.6", "“as expected”", "REFUTED", "–", "–", "–", "–")
 
 
@@ -40,6 +41,13 @@ def test_a_test_and_its_prediction_count_once_however_many_sentences_share_it():
     counts = summary.counts(book(HELD, HELD, like=["", "H2"]))
     for text in ("put to 1 tests", "2 SUPPORTED", "1 held and 0 failed"):
         assert text in counts
+
+
+def test_counts_say_what_a_second_look_may_change():
+    said = "2 of the INCONCLUSIVE get a second look, with 60 seeds."
+    assert said in summary.counts(book(HELD, OPEN, OPEN))
+    settled = (*OPEN[:-2], "failed", "%")
+    assert "look" not in summary.counts(book(settled, PENDING))
 
 
 def test_decided_claims_are_listed_by_verdict_with_effect_and_link():
