@@ -28,7 +28,7 @@ def forest(book: pd.DataFrame) -> Figure:
     """
     panels = [rows for _, rows in book.groupby("unit", sort=False)]
     heights = [len(rows) for rows in panels]
-    size = (9, 0.32 * sum(heights) + 0.8 * len(panels))
+    size = (10.4, 0.32 * sum(heights) + 0.8 * len(panels))
     figure, axes = plt.subplots(len(panels), 1, figsize=size, squeeze=False, height_ratios=heights)
     for ax, rows in zip(axes[:, 0], panels, strict=True):
         _panel(ax, rows)
@@ -41,9 +41,11 @@ def _panel(ax, rows: pd.DataFrame) -> None:
     ax.axvline(0, color=GREY, linewidth=0.8)
     for place, (_, row) in zip(places, rows.iterrows(), strict=True):
         _estimate(ax, place, row)
-        ax.text(1.02, place, row["verdict"], transform=ax.get_yaxis_transform(), va="center")
+        ax.text(
+            1.02, place, row["verdict"], transform=ax.get_yaxis_transform(), va="center", size=10
+        )
     ax.set(yticks=places, yticklabels=map(_label, rows["id"], rows["n"]))
-    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set(xlabel=f"difference ({rows['unit'].iloc[0]})", ylim=(len(rows) - 0.5, -0.5))
 
 
