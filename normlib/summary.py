@@ -5,6 +5,13 @@ import pandas as pd
 from normlib.claims import LAST
 from normlib.inference import VERDICTS
 
+OUTCOMES = {
+    "held": " Prediction held.",
+    "failed": " Prediction failed.",
+    "pending": " A second look is to come.",
+    "–": "",
+}
+
 
 def counts(book: pd.DataFrame) -> str:
     """How many claims and tests there are, which verdicts, and how our predictions fared.
@@ -43,17 +50,23 @@ def _predictions(outcomes: pd.Series) -> str:
 
 
 def decided(book: pd.DataFrame) -> str:
-    """The decided claims as Markdown, a list a verdict, each linked to what decides it."""
+    """The decided claims as Markdown, a list a verdict, each linked to what decides it.
+
+    Claims that share a test and its verdict share an item.
+    """
     lists = [_list(verdict, book[book["verdict"] == verdict]) for verdict in VERDICTS]
     return "\n\n".join(filter(None, lists))
 
 
 def _list(verdict: str, rows: pd.DataFrame) -> str:
-    items = [_item(row) for row in rows.to_dict("records")]
-    return "\n".join([f"**{verdict}** ({len(items)}):", "", *items]) if items else ""
+    tests = rows["like"].where(rows["like"] != "", rows["id"])
+    items = [_item(same.to_dict("records")) for _, same in rows.groupby(tests, sort=False)]
+    return "\n".join([f"**{verdict}** ({len(rows)}):", "", *items]) if items else ""
 
 
-def _item(row: dict) -> str:
-    effect, space = row["effect (95 % interval)"], "\N{NO-BREAK SPACE}"
-    found = row["reason"] if effect == "–" else f"{effect}, n{space}={space}{row['n']}."
-    return f"- [{row['id']}]({row['decided by']}) {row['claim']} {found}"
+def _item(same: list[dict]) -> str:
+    first, space = same[0], "\N{NO-BREAK SPACE}"
+    claims = [f"[{r['id']}]({r['decided by']}) {r['claim'].removesuffix('.')}" for r in same]
+    effect, outcome = first["effect (95 % interval)"], OUTCOMES[first["outcome"]]
+    found = first["reason"] if effect == "–" else f"{effect}, n{space}={space}{first['n']}."
+    return f"- {'; '.join(claims)}: {found}{outcome}"

@@ -50,11 +50,26 @@ def test_counts_say_what_a_second_look_may_change():
     assert "look" not in summary.counts(book(settled, PENDING))
 
 
-def test_decided_claims_are_listed_by_verdict_with_effect_and_link():
-    assert summary.decided(book(PENDING, FAILED, HELD, ARGUED)) == (
-        "**SUPPORTED** (1):\n\n"
-        "- [H2](08_claims.ipynb) LN helps. +0.30 points (+0.10 to +0.50), n\xa0=\xa060.\n\n"
-        "**REFUTED** (2):\n\n"
-        "- [C1](08_claims.ipynb) “WN helps” 0.00 points (−0.10 to +0.10), n\xa0=\xa030.\n"
-        "- [C2](08_claims.ipynb) “as expected” It was not read."
-    )
+def test_decided_claims_are_listed_by_verdict_with_effect_outcome_and_link():
+    link, n = "08_claims.ipynb", "n\xa0=\xa0"
+    assert summary.decided(book(PENDING, FAILED, HELD, ARGUED)).splitlines() == [
+        "**SUPPORTED** (1):",
+        "",
+        f"- [H2]({link}) LN helps: +0.30 points (+0.10 to +0.50), {n}60. Prediction held.",
+        "",
+        "**REFUTED** (2):",
+        "",
+        f"- [C1]({link}) “WN helps”: 0.00 points (−0.10 to +0.10), {n}30. Prediction failed.",
+        f"- [C2]({link}) “as expected”: It was not read.",
+    ]
+
+
+def test_claims_that_share_a_test_and_its_verdict_share_an_item():
+    same = (HELD, ("C3", "1.3", "“so it is”", *HELD[3:]), ("C5", *FAILED[1:]))
+    listed = summary.decided(book(*same, like=["", "H2", "H2"]))
+    assert "**SUPPORTED** (2)" in listed and listed.count("- [") == 2
+    assert "- [H2](08_claims.ipynb) LN helps; [C3](08_claims.ipynb) “so it is”: +0.30" in listed
+
+
+def test_what_a_second_look_may_change_is_said_to_be_so():
+    assert summary.decided(book(OPEN)).endswith("A second look is to come.")
