@@ -91,7 +91,7 @@ STATISTICS = {
     "each_epoch": (each_epoch, ""),
     "closest": (closest, ""),
     "spread": (spread, "log ratio"),
-    "consistency": (consistency, "above one half"),
+    "consistency": (consistency, "of the seeds over one half"),
 }
 
 
