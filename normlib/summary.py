@@ -1,7 +1,10 @@
 """The ledger in a few words, for the report's first page and the README."""
 
+import re
+
 import pandas as pd
 
+from normlib import conclusions
 from normlib.claims import LAST
 from normlib.inference import VERDICTS
 
@@ -11,6 +14,11 @@ OUTCOMES = {
     "pending": " A second look is to come.",
     "–": "",
 }
+
+
+def in_short(book: pd.DataFrame) -> str:
+    """What the ledger comes to: the two conclusions, then the counts."""
+    return "\n\n".join([conclusions.which(book), conclusions.why(book), counts(book)])
 
 
 def counts(book: pd.DataFrame) -> str:
@@ -66,7 +74,11 @@ def _list(verdict: str, rows: pd.DataFrame) -> str:
 
 def _item(same: list[dict]) -> str:
     first, space = same[0], "\N{NO-BREAK SPACE}"
-    claims = [f"[{r['id']}]({r['decided by']}) {r['claim'].removesuffix('.')}" for r in same]
+    claims = [f"[{r['id']}]({r['decided by']}) {_unstopped(r['claim'])}" for r in same]
     effect, outcome = first["effect (95 % interval)"], OUTCOMES[first["outcome"]]
     found = first["reason"] if effect == "–" else f"{effect}, n{space}={space}{first['n']}."
     return f"- {'; '.join(claims)}: {found}{outcome}"
+
+
+def _unstopped(claim: str) -> str:
+    return re.sub(r"\.(”?)$", r"\1", claim)

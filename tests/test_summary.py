@@ -1,8 +1,9 @@
 """The ledger in words: on made rows, pending and decided."""
 
 import pandas as pd
+from made_runs import runs
 
-from normlib import summary
+from normlib import conclusions, ledger, summary
 
 COLUMNS = ("id", "section", "claim", "verdict", "effect (95 % interval)", "n", "outcome", "unit")
 ALL = {"decided by": "08_claims.ipynb", "reason": "It was not read.", "like": ""}
@@ -65,11 +66,18 @@ def test_decided_claims_are_listed_by_verdict_with_effect_outcome_and_link():
 
 
 def test_claims_that_share_a_test_and_its_verdict_share_an_item():
-    same = (HELD, ("C3", "1.3", "“so it is”", *HELD[3:]), ("C5", *FAILED[1:]))
+    same = (HELD, ("C3", "1.3", "“So it is.”", *HELD[3:]), ("C5", *FAILED[1:]))
     listed = summary.decided(book(*same, like=["", "H2", "H2"]))
     assert "**SUPPORTED** (2)" in listed and listed.count("- [") == 2
-    assert "- [H2](08_claims.ipynb) LN helps; [C3](08_claims.ipynb) “so it is”: +0.30" in listed
+    assert "- [H2](08_claims.ipynb) LN helps; [C3](08_claims.ipynb) “So it is”: +0.30" in listed
 
 
 def test_what_a_second_look_may_change_is_said_to_be_so():
     assert summary.decided(book(OPEN)).endswith("A second look is to come.")
+
+
+def test_in_short_the_conclusions_come_before_the_counts():
+    made = ledger.ledger(runs())
+    found = summary.in_short(made)
+    assert found.startswith(conclusions.which(made))
+    assert found.endswith(summary.counts(made))
