@@ -59,22 +59,19 @@ def _replace(text: str, name: str, now: str) -> str:
 def numbers(tables: Path) -> dict[str, str]:
     """What the README takes from the tables: the ledger, the modes' accuracies, the speed."""
     return {
-        "findings": findings(_read(tables / LEDGER)),
-        "modes": markdown(_read(tables / MODES)),
+        "findings": findings(tables / LEDGER),
+        "modes": markdown(pd.read_csv(tables / MODES, dtype=str)),
         "speed": speed(tables / SPEED),
     }
 
 
-def _read(table: Path) -> pd.DataFrame:
-    return pd.read_csv(table, dtype=str, keep_default_na=False)
-
-
-def findings(book: pd.DataFrame) -> str:
-    """What the ledger says: the verdicts in a sentence, and our hypotheses in a table."""
+def findings(table: Path) -> str:
+    """What the ledger comes to, and our hypotheses in a table."""
     from normlib import summary  # not above: TensorFlow comes with it, and few need it
 
-    ours = book[book["id"].str.fullmatch(OURS)][SHOWN]
-    return f"{summary.counts(book)}\n\n{markdown(ours.rename(columns={'outcome': 'prediction'}))}"
+    book = pd.read_csv(table, keep_default_na=False, na_values={"mean": ""})
+    ours = book[book["id"].str.fullmatch(OURS)][SHOWN].astype(str)
+    return f"{summary.in_short(book)}\n\n{markdown(ours.rename(columns={'outcome': 'prediction'}))}"
 
 
 def markdown(frame: pd.DataFrame) -> str:

@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 
 import nbformat
+from made_runs import noise, runs
 from pages import check_page
 
+from normlib import ledger, summary
+from normlib.claims import FIRST
 from report import publish
 
 ROOT = Path(__file__).parents[1]
@@ -24,20 +27,13 @@ def test_readme_has_our_claims_and_no_published_sentence():
     assert names == ["id", *(f"{kind}{i + 1}" for kind in sizes for i in range(sizes[kind]))]
 
 
-LEDGER = """\
-id,section,claim,verdict,effect (95 % interval),n,adjusted p,prediction,outcome,unit,like
-H1,ours,a | b,pending,–,–,–,SUPPORTED,pending,points,
-E2,ours,a \\1,EQUIVALENT,+0.1 points (0.0 to +0.2),60,0.01,EQUIVALENT,held,points,
-L1,ours,c,REFUTED,0,60,0.01,SUPPORTED,failed,points,
-C1,1.2,“c”,REFUTED,–,–,–,–,–,–,
-"""
-
-
 def test_numbers_replace_what_stood_there(tmp_path):
     readme = tmp_path / "README.md"
     names = ("findings", "modes", "speed")
     readme.write_text("\n".join(f"<!-- {n}: how -->\nold\n<!-- end of {n} -->\nB" for n in names))
-    (tmp_path / publish.LEDGER).write_text(LEDGER)
+    book = ledger.ledger(runs(FIRST, none=noise(1)[:30], wn=noise(2)[:30]))
+    book.loc[0, "claim"] = r"a | b \1"
+    book.to_csv(tmp_path / publish.LEDGER, index=False)
     (tmp_path / publish.MODES).write_text("mode,n\nour BN,3\n")
     (tmp_path / publish.SPEED).write_text(
         "contender,norm,times ours\nours,BN,1\nKeras fit,BN,1.52\nPyTorch,BN,1.49\n"
@@ -45,13 +41,10 @@ def test_numbers_replace_what_stood_there(tmp_path):
     )
     publish.write_numbers(readme, tmp_path)
     findings, modes, speed, _ = readme.read_text().split("-->\nB")
-    counts = "3 of ours, put to 3 tests and 1 arguments: 2 REFUTED, 1 EQUIVALENT, 1 pending"
-    assert counts in findings and findings.endswith(
-        "| H1 | a \\| b | pending | – | – | pending |\n"
-        "| E2 | a \\1 | EQUIVALENT | +0.1 points (0.0 to +0.2) | 60 | held |\n"
-        "| L1 | c | REFUTED | 0 | 60 | failed |\n"
-        "<!-- end of findings "
-    )
+    assert summary.in_short(book) in findings
+    row = book[publish.SHOWN].set_index("id").loc["H3"]
+    assert f"\n| H3 | {' | '.join(map(str, row))} |\n" in findings and row["n"] == 30
+    assert "\n| H1 | a \\| b \\1 | pending | – | – | pending |\n" in findings
     rows = "| mode | n |\n| --- | --- |\n| our BN | 3 |\n"
     assert modes == f"\n<!-- modes: how -->\n{rows}<!-- end of modes "
     assert "1.5 times (BN), 2.0 times (none)" in speed and "64 times" in speed
