@@ -8,12 +8,12 @@ import pytest
 from made_runs import made, noise, runs
 from test_archive import record
 
-from normlib import archive, arms, claims, findings, inference
+from normlib import archive, arms, claims, findings, inference, ledger
 from normlib.claims import ARMS, CLAIMS, FIRST, LAST, Claim
 
 ROWS = list(CLAIMS.values())
 DECIDED = [claim for claim in ROWS if claim.arms]
-CHOSEN = claims.RATES["chosen"]
+CHOSEN, SECOND_LOOK = claims.RATES["chosen"], claims.SECOND_LOOK
 SIDES = ("higher", "lower", "different", "equal", "unequal")
 
 
@@ -170,6 +170,11 @@ def test_the_best_learning_rate_is_the_validation_splits():
 def test_the_chosen_learning_rates_are_those_of_the_archive():
     records = archive.read([archive.PUBLISHED]).values()
     assert not CHOSEN or claims.best_learning_rates(records) == CHOSEN
+
+
+def test_the_second_look_is_of_what_the_archive_left_inconclusive(monkeypatch):
+    monkeypatch.setitem(claims.RATES, "chosen", CHOSEN)
+    assert ledger.inconclusive(archive.read([archive.PUBLISHED])) == SECOND_LOOK
 
 
 def test_claims_at_the_best_rates_are_trained_once_these_are_chosen(monkeypatch):
