@@ -23,8 +23,8 @@ SINGLE |= dict(zip(MODES, PUBLISHED.values(), strict=True))
 def forest(book: pd.DataFrame) -> Figure:
     """A row a claim, a panel a unit: effect, 95 % interval, and the margin as a band.
 
-    At the right its verdict. Pending rows are pale and hollow, or a band alone while there is no
-    estimate; diamonds are the differences of the published single runs.
+    At the right its verdict; diamonds are the differences of the published single runs. A row
+    without runs is a band alone.
     """
     panels = [rows for _, rows in book.groupby("unit", sort=False)]
     heights = [len(rows) for rows in panels]
@@ -50,11 +50,10 @@ def _panel(ax, rows: pd.DataFrame) -> None:
 
 
 def _estimate(ax, place: int, row: pd.Series) -> None:
-    claim, pending = CLAIMS[row["id"]], row["verdict"] == "pending"
-    color, faint = style(ARMS[claim.arms[0]])["color"], 0.45 if pending else 1
-    ax.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2, alpha=faint)
-    fill = {"markerfacecolor": "white"} if pending else {}
-    ax.plot(row["mean"], place, "o", color=color, markersize=6, alpha=faint, **fill)
+    claim = CLAIMS[row["id"]]
+    color = style(ARMS[claim.arms[0]])["color"]
+    ax.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2)
+    ax.plot(row["mean"], place, "o", color=color, markersize=6)
     if _is_published(claim):
         a, b = (SINGLE[name] for name in claim.arms)
         ax.plot(a - b, place, "D", color="black", fillstyle="none", markersize=6)
@@ -104,10 +103,9 @@ def accuracy_by_error(book: pd.DataFrame, errors: dict[str, float]) -> Figure:
     ax.axhspan(-margin, margin, color=BAND, linewidth=0)
     ax.axhline(0, color=GREY, linewidth=0.8)
     for _, row in book.dropna(subset="mean").iterrows():
-        x, pending = 100 * errors[row["id"]], row["verdict"] == "pending"
+        x = 100 * errors[row["id"]]
         ax.plot([x, x], [row["low"], row["high"]], color=BLUE, linewidth=2)
-        fill = "none" if pending else "full"
-        ax.plot(x, row["mean"], "o", color=BLUE, fillstyle=fill, markersize=7)
+        ax.plot(x, row["mean"], "o", color=BLUE, markersize=7)
         name = ARMS[CLAIMS[row["id"]].arms[0]].backward.replace(" ", "\n")
         ax.text(x, 1.02, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
     ax.margins(0.2)

@@ -41,10 +41,10 @@ def counts(book: pd.DataFrame) -> str:
 
 def _second_look(book: pd.DataFrame) -> str:
     """What more seeds may still change: see `ledger.ledger`."""
-    open_ = (book["verdict"] == "INCONCLUSIVE") & (book["outcome"] == "pending")
-    if not open_.any():
+    again = ((book["verdict"] == "INCONCLUSIVE") & (book["outcome"] == "pending")).sum()
+    if not again:
         return ""
-    return f"{open_.sum()} of the INCONCLUSIVE get a second look, with {len(LAST)} seeds. "
+    return f"{again} of the INCONCLUSIVE get a second look, with {len(LAST)} seeds. "
 
 
 def _predictions(outcomes: pd.Series) -> str:

@@ -25,7 +25,6 @@ def test_forest_draws_effects_margins_and_the_published_differences():
     rows = chosen.set_index("id")
     dots = drawn(points, "o")
     assert [d.get_xdata()[0] for d in dots[:2]] == list(rows.loc[["H1", "H3"], "mean"])
-    assert all(d.get_markerfacecolor() == "white" for d in dots)  # pending
     diamonds = [(d.get_xdata()[0], d.get_ydata()[0]) for d in drawn(points, "D")]
     assert diamonds == [(pytest.approx(0.30), 0), (pytest.approx(0.21), 1)]
     assert [bar.get_width() for bar in points.patches] == pytest.approx([0.4, 0.4, 0.4, 1.0])
@@ -35,12 +34,11 @@ def test_forest_draws_effects_margins_and_the_published_differences():
     assert labels[2].startswith("H10: (LN hidden − none) − (LN hidden He − none He), n = –")
 
 
-def test_forest_fills_what_is_decided():
-    book = ledger.ledger(runs(FIRST, none=noise(1)[:30], wn=noise(2)[:30]))
-    (ax,) = claim_figures.forest(book[book["id"] == "H3"]).axes
-    (dot,) = drawn(ax, "o")
-    assert dot.get_markerfacecolor() != "white"
-    assert [text.get_text() for text in ax.texts] == list(book["verdict"][book["id"] == "H3"])
+def test_forest_names_the_verdicts_row_by_row():
+    rows = ledger.ledger(runs(FIRST, none=noise(1)[:30], wn=noise(2, 0.92)[:30])).loc[[2, 0]]
+    (ax,) = claim_figures.forest(rows).axes
+    named = [(text.get_position()[1], text.get_text()) for text in ax.texts]
+    assert list(rows["id"]) == ["H3", "H1"] and named == [(0, "SUPPORTED"), (1, "pending")]
 
 
 def test_accuracy_stands_over_the_error_of_the_gradient():
