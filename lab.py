@@ -69,28 +69,32 @@ def main(arguments=None):
 
 
 def parse(arguments):
+    if arguments is None:
+        arguments = sys.argv[1:]
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="lab.py COMMAND [options]",
-        add_help=True,
+        add_help=arguments[:1] not in (["sweep"], ["verify"]),  # which have a help of their own
     )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the above")
-    report = parser.add_argument_group("options of report")
-    report.add_argument(
+    parser.add_argument(
         "--profile",
         choices=("quick", "full"),
-        default="full",
-        help="all images, or the embedded sample (default: full)",
+        help="of report: all images, or the embedded sample (default: full)",
     )
-    report.add_argument(
+    parser.add_argument(
         "--publish",
         action="store_true",
-        help="for maintainers: also renew the committed notebooks and report",
+        help="for maintainers: also renew what is committed, of report, sweep or bench",
     )
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command in ("setup", "report", "bench"):
         parser.error("{} does not know {}".format(options.command, " ".join(rest)))
+    if options.profile and options.command != "report":
+        parser.error("--profile is an option of report alone")
+    if options.publish and options.command not in ("report", "sweep", "bench"):
+        parser.error("--publish is an option of report, sweep and bench")
     return options, rest
 
 
@@ -230,11 +234,12 @@ def find_data():
 
 
 def command_report(options, rest):
-    failed = find_data() if options.profile == "full" else 0
+    profile = options.profile or "full"
+    failed = find_data() if profile == "full" else 0
     if failed:
         return failed
     flags = ["--publish"] if options.publish else []
-    return run(str(PYTHON), "-m", "report.build", "--profile", options.profile, *flags)
+    return run(str(PYTHON), "-m", "report.build", "--profile", profile, *flags)
 
 
 def command_test(options, rest):

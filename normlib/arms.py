@@ -1,6 +1,6 @@
 """What is compared: arms, and experiments as named lists of arms and seeds."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import Field, dataclass, fields, replace
 
 from normlib.datasets import SOURCES
 
@@ -19,10 +19,15 @@ VALID = {
     "probe": ("", "weights", "sharpness", "predictiveness"),
     "dataset": tuple(SOURCES),
 }
-NORMS_OF = {  # which norms an implementation, other than ours, has
-    "keras": ("batch", "layer"), "published": ("batch", "weight"),
-    "folded": ("batch",), "shared": ("batch",),
-}  # fmt: skip
+NORMS = {  # that exist, by network and implementation
+    ("cnn", "ours"): ("none", "batch", "layer", "weight", "own"),
+    ("cnn", "keras"): ("batch", "layer"),
+    ("cnn", "published"): ("batch", "weight"),
+    ("cnn", "folded"): ("batch",),
+    ("rnn", "ours"): ("none", "batch", "layer", "rms"),
+    ("rnn", "shared"): ("batch",),
+}
+MOST_BLOCKS = 8  # a run has ten seeds for its kernels: see `model.py`
 SHORT = {"batch": "BN", "layer": "LN", "weight": "WN", "rms": "RMS norm"}
 OWNERS = {
     "ours": "our", "keras": "TensorFlow's", "published": "the published", "folded": "folded",
@@ -93,13 +98,20 @@ class Arm:
                 )
         if (self.norm == "own") != bool(self.source):
             raise ValueError("norm='own' and source go together; own.arm(function) sets both.")
-        if self.norm not in NORMS_OF.get(self.implementation, (self.norm,)):
+        if self.norm not in NORMS.get((self.network, self.implementation), ()):
+            there = [
+                f"{i}: {', '.join(norms)}" for (n, i), norms in NORMS.items() if n == self.network
+            ]
             raise ValueError(
-                f"implementation={self.implementation!r} has no norm={self.norm!r}; it has "
-                f"{', '.join(NORMS_OF[self.implementation])}. Use implementation='ours'."
+                f"network={self.network!r} has no norm={self.norm!r} of "
+                f"implementation={self.implementation!r}; it has {'; '.join(there)}."
             )
-        if self.norm == "rms" and self.network != "rnn":
-            raise ValueError("norm='rms' is one of network='rnn'.")
+        if not 1 <= self.blocks <= MOST_BLOCKS:
+            raise ValueError(f"blocks must be 1 to {MOST_BLOCKS}; received {self.blocks}.")
+        if self.implementation == "folded" or self.network == "rnn":
+            self._refuse_changes("placement", "relu", "blocks")
+        if self.network == "rnn":
+            self._refuse_changes("backward", "ulps")
         if self.norm != "batch" and (self.backward, self.evaluation) != ("right", "running"):
             raise ValueError("backward and evaluation are settings of norm='batch'.")
         if self.backward != "right" and self.implementation != "ours":
@@ -107,10 +119,21 @@ class Arm:
         if self.profile == "quick" and self.dataset != "Fashion-MNIST":
             raise ValueError("profile='quick' has a sample of dataset='Fashion-MNIST' alone.")
 
+    def _refuse_changes(self, *names: str) -> None:
+        if changed := [f.name for f in fields(self) if f.name in names and self._changes(f)]:
+            raise ValueError(
+                f"{', '.join(changed)} cannot be changed with network={self.network!r} and "
+                f"implementation={self.implementation!r}."
+            )
+
+    def _changes(self, field: Field) -> bool:
+        return getattr(self, field.name) != field.default
+
     @property
     def label(self) -> str:
-        """The arm's name in figures and tables: its norm, and every setting that it changes."""
-        return ", ".join([self.mode, *self._changes()])
+        """The arm's name in figures and tables: its norm, and every one of SETTINGS it changes."""
+        changed = [f.name for f in fields(self) if f.name in SETTINGS and self._changes(f)]
+        return ", ".join([self.mode, *(SETTINGS[n].format(getattr(self, n)) for n in changed)])
 
     @property
     def mode(self) -> str:
@@ -122,17 +145,10 @@ class Arm:
             return f"{self.source.split('def ')[1].split('(')[0]}{where}, yours"
         return f"{OWNERS[self.implementation]} {SHORT[self.norm]}{where}"
 
-    def _changes(self) -> list[str]:
-        return [
-            SETTINGS[f.name].format(getattr(self, f.name))
-            for f in fields(self)
-            if f.name in SETTINGS and getattr(self, f.name) != f.default
-        ]
-
     @property
     def name(self) -> str:
         """The arm's name in the archive: every setting that is not the default."""
-        changed = [f for f in fields(self) if getattr(self, f.name) != f.default]
+        changed = filter(self._changes, fields(self))
         return "-".join(f"{f.name}={getattr(self, f.name)}" for f in changed) or "default"
 
     @property

@@ -127,9 +127,16 @@ def best_learning_rates(records: Iterable[Record]) -> dict[str, float]:
         if r.arm in of and r.seed in PILOT_SEEDS
     ]
     if len(rows) < len(of) * len(PILOT_SEEDS):
-        raise ValueError(f"{len(rows)} of {len(of) * len(PILOT_SEEDS)} runs are there.")
+        whole = len(of) * len(PILOT_SEEDS)
+        raise ValueError(
+            f"{len(rows)} of {whole} runs are there; python3 lab.py sweep learning_rates trains "
+            "the others."
+        )
     means = pd.DataFrame(rows, columns=["arm", "rate", "score"]).groupby(["arm", "rate"]).mean()
     best = {name: float(means.loc[name]["score"].idxmax()) for name in means.index.unique("arm")}
     if set(best.values()) & {min(RATES["grid"]), max(RATES["grid"])}:
-        raise ValueError(f"the grid ends at a best rate: {best}.")
+        raise ValueError(
+            f"the grid ends at a best rate: {best}; extend learning_rates.grid "
+            "of report/claims.toml."
+        )
     return best

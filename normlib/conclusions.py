@@ -6,7 +6,6 @@ from normlib import ledger, trust
 from normlib.claims import FIRST
 
 SAME = "the same within the margin"
-STATES = ("higher", "lower", SAME, "not told apart", "pending")
 NORMS = ("BN", "LN on the hidden layer", "WN")
 WHICH = {
     "Final test accuracy at the published settings": ("H1", "H2", "H3"),
@@ -21,7 +20,7 @@ RIVALS = {
 
 
 def state(row: pd.Series) -> str:
-    """One of STATES: what a row of the ledger says of its first arm against the second."""
+    """What a row says of its first arm against the second: "higher", SAME, "pending"..."""
     if row["verdict"] in ("pending", "INCONCLUSIVE"):
         return "pending" if row["verdict"] == "pending" else "not told apart"
     if row["inside"]:
@@ -44,10 +43,13 @@ def why(book: pd.DataFrame) -> str:
     return (
         "**Whether LN is better than BN, and why.** LN compared to BN:\n\n"
         f"- Final test accuracy: {_list(book, RIVALS)}.\n"
-        "- Small minibatches, a possible reason. BN's lead over LN, both after the convolution and "
-        f"for one epoch, with minibatches of 4 compared to those of 100: {_said(book, 'H11')}.\n"
-        "- Large initial weights, a possible reason. What LN on the hidden layer gains over no "
-        f"normalization from the published ones, compared to He's: {_said(book, 'H10')}."
+        "- Small minibatches, a possible reason: 4 compared to 100, one epoch, learning rate in "
+        "proportion, norms after the convolution. If they hurt BN, both of these would be lower. "
+        f"BN's lead over LN: {_said(book, 'H11')}; BN's lead over no normalization: "
+        f"{_said(book, 'C20b')}.\n"
+        "- Large initial weights, a possible reason: the published N(0, 0.1²) compared to He's. If "
+        "LN's use is to repair them, this would be higher. What LN on the hidden layer gains over "
+        f"no normalization: {_said(book, 'H10')}."
     )
 
 
@@ -70,6 +72,6 @@ def limits(records: dict) -> str:
     seen = table[table["unit"] == "points"].filter(like="detectable difference")
     ranges = [f"{seen[c].min():.2f} to {seen[c].max():.2f} points ({c[-6:]})" for c in seen]
     return (
-        f"If the differences spread as in {of}, these are found 4 times in 5, by the "
-        f"comparison: {', '.join(ranges)}. A smaller one may well be there and not be seen."
+        f"If the differences spread as in {of}, the smallest that is found 4 times in 5 is, by the "
+        f"comparison, {', '.join(ranges)}. A smaller one may well be there and not be seen."
     )

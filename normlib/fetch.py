@@ -21,7 +21,9 @@ from pathlib import Path
 from normlib.datasets import FILES, SOURCES, Source
 
 TIMEOUT = 30  # seconds without an answer
-WITHOUT_DATA = "The quick profile (--profile quick, or NORMLIB_PROFILE=quick) needs no data."
+WITHOUT_DATA = (
+    "`lab.py report --profile quick`, and notebooks with NORMLIB_PROFILE=quick, need no data."
+)
 
 
 class DataError(RuntimeError):

@@ -79,6 +79,8 @@ class ConvolutionBatchNorm(keras.layers.Conv2D):
     convolution alone; it passes by `ops.batch_norm`, so it is no evidence on BN. The gradients are
     automatic: all that differs from a convolution is small. What BN's subtracts before it sums,
     this one subtracts from the sum: in float32 it loses digits where the mean of dy is not small.
+    Of Conv2D's arguments it takes filters, kernel_size, padding="same", initializers and a bias, no
+    strides, dilation or activation; it cannot be saved.
     Source: Jacob et al. 2018, section 3.2, who fold at inference.
     """
 

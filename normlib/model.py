@@ -10,7 +10,7 @@ EPSILON = 1e-5  # the published script's, as is the next
 MOMENTUM = 0.9  # of the moving statistics
 INPUT_SHAPE, CLASSES = (28, 28, 1), 10
 
-# Each kernel draws its weights from its own seed, 0 to 2 beyond this multiple of the run's.
+# Each kernel draws its weights from its own seed, at most 9 beyond this multiple of the run's.
 SEEDS_A_RUN = 10
 
 

@@ -2,8 +2,9 @@
 
 Axes are always `reduction_axes`: those averaged over. Variance is the population variance;
 `epsilon` stands under the root. Half precision is computed in float32 and returned as it came.
-Every op returns the shape and type of `x`, and raises ValueError for input that is not
-floating-point, axes that `x` lacks, and parameters that do not broadcast; see `checks.py`.
+Every op but `moments`, `direction` and `moving_average`, of which others are made, returns the
+shape and type of `x`, and raises ValueError for input that is not floating-point, axes that `x`
+lacks, and parameters that do not broadcast; see `checks.py`.
 """
 
 import tensorflow as tf

@@ -7,6 +7,7 @@ outside. Its gradient is automatic unless it calls `gradients`. Its runs are nev
 import inspect
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -26,10 +27,10 @@ def arm(function: Callable, **settings) -> Arm:
     the last axis, 1 and 0 at the start, trained. Returns y: as x. Raises ValueError for a function
     that does not run on such input by itself.
     """
+    placed = Arm(norm="own", source="still to be read", **settings)
     try:
         source = textwrap.dedent(inspect.getsource(function))
-        mine = Arm(norm="own", source=source, **settings)
-        for shape in SHAPES[mine.placement]:
+        for shape in SHAPES[placed.placement]:
             x = tf.random.stateless_normal(shape, seed=(0, 0))
             y = compiled(source)(x, tf.ones(shape[-1]), tf.zeros(shape[-1]))
             y.shape.assert_is_compatible_with(shape)
@@ -39,11 +40,13 @@ def arm(function: Callable, **settings) -> Arm:
             "plain `def` of (x, gamma, beta), in a cell or a file, that returns a tensor of the "
             f"shape of x and uses only {', '.join(GIVEN)} from outside."
         ) from error
-    return mine
+    return replace(placed, source=source)
 
 
 def compiled(source: str) -> Callable:
     """Return the function that this source defines."""
+    if "def " not in source:
+        raise ValueError("its source is no `def`")
     namespace = dict(GIVEN)
     exec(source, namespace)  # the reader's own code, as in any cell
     (name,) = set(namespace) - set(GIVEN) - {"__builtins__"}

@@ -11,6 +11,7 @@ from normlib import worker
 from normlib.archive import Record
 from normlib.arms import Arm
 from normlib.progress import Reporter, State
+from normlib.worker import RunFailed
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -63,7 +64,8 @@ def _finished(pending: set[Future], states: SimpleQueue, reporter: Reporter) -> 
             reporter.take(states.get())
         reporter.show()
     if failed:
-        raise worker.RunFailed(f"{len(failed)} runs failed; the others are kept. {failed[0]}")
+        said = f"{len(failed)} runs failed; the others are kept. {failed[0]}"
+        raise RunFailed(said) from failed[0]
 
 
 def _last_state(record: Record) -> State:

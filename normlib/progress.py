@@ -52,8 +52,8 @@ class Reporter:
         self.pause, self.next = (0.5 if sys.stderr.isatty() or _in_notebook() else 10), 0.0
 
     def take(self, state: State) -> None:
-        """Keep the state of one run, known by its label."""
-        self.states[state.label] = self.newest = state
+        """Keep the state of one run, known by its label and how many epochs it is to take."""
+        self.states[state.label, state.epochs] = self.newest = state
 
     def show(self) -> None:
         """Show the newest state if there is one; plain lines at most every ten seconds."""

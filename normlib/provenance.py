@@ -17,7 +17,11 @@ COMMON = (
 
 
 def sources(arm: Arm) -> str:
-    """A hash of the code that decides the arm's numbers: comments and docstrings aside."""
+    """A hash of the code of the arm's network, norms, training and scoring.
+
+    Comments and docstrings aside. `data.py` and `arms.py` are not in it, which orders and defaults
+    come from: tests pin these.
+    """
     own = [name for name, used in _FURTHER.items() if used(arm)]
     return _hash(*COMMON, *own)
 

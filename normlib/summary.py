@@ -75,9 +75,10 @@ def _list(verdict: str, rows: pd.DataFrame) -> str:
 def _item(same: list[dict]) -> str:
     first, space = same[0], "\N{NO-BREAK SPACE}"
     claims = [f"[{r['id']}]({r['decided by']}) {_unstopped(r['claim'])}" for r in same]
+    tested = f" (tested: {_unstopped(text)})" if (text := first["what is tested"]) else ""
     effect, outcome = first["effect (95 % interval)"], OUTCOMES[first["outcome"]]
     found = first["reason"] if effect == "–" else f"{effect}, n{space}={space}{first['n']}."
-    return f"- {'; '.join(claims)}: {found}{outcome}"
+    return f"- {'; '.join(claims)}{tested}: {found}{outcome}"
 
 
 def _unstopped(claim: str) -> str:

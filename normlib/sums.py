@@ -10,7 +10,8 @@ def average(x, *, reduction_axes, weights=None) -> tf.Tensor:
 
     mean = sum(weights * x) / sum(weights)
 
-    weights: 1 or 0 as a mask says, or None for 1 everywhere. With all weights 0 it is 0.
+    weights: 1 or 0 as a mask says, or None for 1 everywhere. With all weights 0 it is 0. A NaN that
+    is masked does not enter the mean; it does enter the gradients made of it.
     """
     if weights is None:
         return in_turn(tf.reduce_mean, x, reduction_axes)

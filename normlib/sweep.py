@@ -43,8 +43,7 @@ def run(
             known |= {} if fresh else current(archive.read())  # of a sweep that was waited for
             missing = _missing(experiment, known)
             for record in pool.train(missing, executor):
-                if record.arm.norm != "own":
-                    archive.append(record, folder or archive.OWN)
+                _keep(record, folder or archive.OWN)
                 known[record.key] = record
     records = [known[key] for key in experiment.runs()]
     _say_changed_sources(records)
@@ -66,8 +65,13 @@ def live(arm: Arm, seed: int) -> Record:
     """
     arm = arm.quick() if data.profile() == "quick" else replace(arm, epochs=LIVE_EPOCHS)
     (record,) = pool.train([(arm, seed)])
-    archive.append(record, archive.LIVE)
+    _keep(record, archive.LIVE)
     return record
+
+
+def _keep(record: Record, folder: Path) -> None:
+    if record.arm.norm != "own":
+        archive.append(record, folder)
 
 
 def archived(run: Record) -> Record:
@@ -76,12 +80,16 @@ def archived(run: Record) -> Record:
     key = (replace(run.arm, epochs=Arm.epochs), run.seed)
     records = current(archive.read([archive.PUBLISHED]))
     if key not in records:
-        raise MissingRecords(_how_to(EXPERIMENTS[name], [key]))
+        seeds = ", ".join(map(str, EXPERIMENTS[name].seeds))
+        raise MissingRecords(
+            f"the archive has no run of {run.arm.label}, seed {run.seed}, to compare with; take an "
+            f"arm of experiment {name!r} and one of its seeds, {seeds}."
+        )
     return records[key]
 
 
 def live_runs() -> list[tuple[Record, Record]]:
-    """The latest live run of each arm in this profile, each with the archived run of its seed."""
+    """The latest live run of each arm and seed in this profile, each with the archived one."""
     runs = current(archive.read([archive.LIVE])).values()
     return [(run, archived(run)) for run in runs if run.arm.profile == data.profile()]
 
@@ -93,10 +101,13 @@ def current(records: dict) -> dict:
 
 
 def _how_to(experiment: Experiment, missing: list) -> str:
-    name = experiment.name if experiment.name in EXPERIMENTS else "NAME"
+    known = experiment.name in EXPERIMENTS
+    advice = (
+        f"with: python3 lab.py sweep {experiment.name}" if known else "here: NORMLIB_PROFILE=full"
+    )
     return (
         f"{len(missing)} of {len(experiment.runs())} records of experiment {experiment.name!r} are "
-        f"missing. Train them with: python3 lab.py sweep {name}"
+        f"missing. Train them {advice}"
     )
 
 
@@ -131,7 +142,7 @@ def main() -> None:
     try:
         with pool.cluster(options.scheduler) as executor:
             records = run(experiments[options.name], folder=folder, executor=executor)
-    except data.DataError as error:
+    except (data.DataError, pool.RunFailed) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\ninterrupted; finished runs are kept, and the same command goes on from there.")

@@ -86,7 +86,7 @@ def main() -> int:
         found = verify(records)
     except KeyboardInterrupt:
         sys.exit("\ninterrupted.")
-    except data.DataError as error:
+    except (data.DataError, pool.RunFailed) as error:
         sys.exit(f"error: {error}")
     for kind in dict.fromkeys(found):
         print(f"{found.count(kind)} of {len(found)}: {kind}, {MEANING[kind]}.")

@@ -59,13 +59,17 @@ def run(
 
 def _read(lines, progress: Callable[[State], None]) -> list[Record]:
     records = []
-    for line in lines:
+    for line in filter(_whole, lines):
         kind, values = json.loads(line)
         if kind == "state":
             progress(State(**values))
         else:
             records.append(archive.decode(values))
     return records
+
+
+def _whole(line: str) -> bool:
+    return line.endswith("\n")  # else the process ended while it wrote
 
 
 def stop() -> None:

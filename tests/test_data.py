@@ -5,6 +5,7 @@ import pytest
 from fake_files import IMAGES, LABELS, TEST_LABELS, forget, full_disk
 
 from normlib import data, fetch
+from normlib.arms import Arm
 
 
 @pytest.mark.parametrize("name", ["", "Full", "tiny"])
@@ -107,3 +108,18 @@ def test_sorted_minibatches_are_of_one_class():
     classes = labels[order].reshape(-1, 20)
     assert sorted(order) == list(range(600)) and np.all(classes == classes[:, :1])
     assert np.any(np.diff(classes[:, 0]) < 0)  # and come in a random order
+
+
+def test_the_orders_are_those_that_the_archive_was_made_with():
+    """They are in no hash of the sources: see `provenance.sources`."""
+    assert data.buffer_order(3, 1, 8, buffer=3).tolist() == [2, 0, 1, 5, 3, 7, 6, 4]
+    labels = np.array([1, 0, 1, 0, 2, 2, 0])
+    assert data.sorted_order(3, 1, labels, 2).tolist() == [1, 6, 0, 4, 3, 2]
+    held = data.validation_split(data.load("quick")).test_labels
+    assert len(held) == 166 and held[:12].tolist() == [0, 3, 0, 6, 0, 9, 7, 7, 8, 1, 5, 1]
+
+
+@pytest.mark.parametrize("settings", [{"batch_size": 2001}, {"examples": 2001}, {"examples": 99}])
+def test_more_images_than_there_are_is_an_error(settings):
+    with pytest.raises(ValueError, match="must be at most"):
+        data.images(Arm(profile="quick", **settings))

@@ -1,12 +1,13 @@
 """Keras's own tests of its normalization layers, run against ours: they ship in its wheel."""
 
 import importlib
+import unittest
 
+import pytest
 from keras.src import layers as keras_layers
 
 from normlib import layers
 
-NAMES = ("BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization")
 FILES = {
     "BatchNormalization": "batch_normalization_test",
     "LayerNormalization": "layer_normalization_test",
@@ -19,7 +20,7 @@ class Ours:
     """`keras.layers` with our normalization layers in the places of Keras's."""
 
     def __getattr__(self, name):
-        return getattr(layers if name in NAMES else keras_layers, name)
+        return getattr(layers if name in FILES else keras_layers, name)
 
 
 def suite(name: str) -> type:
@@ -35,7 +36,15 @@ GroupNormalizationTest = suite("GroupNormalization")
 RMSNormalizationTest = suite("RMSNormalization")
 
 
-def test_the_suites_use_our_layers():
-    for name in NAMES:
-        used = getattr(importlib.import_module(suite(name).__module__).layers, name)
-        assert used is getattr(layers, name) and used is not getattr(keras_layers, name)
+@pytest.mark.parametrize("name", FILES)
+def test_a_fault_in_our_layer_fails_its_suite(name, monkeypatch):
+    """As it would not if the suite came to Keras's layer by another way."""
+
+    def faulty(*_, **__):
+        raise ArithmeticError("a fault in our layer")
+
+    monkeypatch.setattr(layers, name, faulty)
+    result = unittest.defaultTestLoader.loadTestsFromTestCase(suite(name)).run(
+        unittest.TestResult()
+    )
+    assert any("a fault in our layer" in trace for _, trace in result.errors)

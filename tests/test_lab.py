@@ -169,6 +169,17 @@ def test_report_finds_the_data_and_builds(ran):
     assert [call for call, _ in ran] == ["-m report.build --profile quick"]
 
 
+@pytest.mark.parametrize(
+    "words", [["verify", "--profile", "quick"], ["sweep", "pilot", "--profile", "full"],
+              ["test", "--publish"], ["report", "--seeds", "3:8"]]
+)  # fmt: skip
+def test_an_option_of_another_command_is_an_error(words, ran, capsys):
+    with pytest.raises(SystemExit):
+        lab.main(words)
+    assert ("option of report" in (said := capsys.readouterr().err)) or "does not know" in said
+    assert not ran
+
+
 def test_test_lints_and_runs_tests_and_notebooks_in_the_quick_profile(ran):
     assert lab.main(["test", "-k", "batch"]) == 0
     (lint, _), (layout, _), (tests, environment) = ran
@@ -187,6 +198,8 @@ def test_test_fails_if_the_linter_or_the_tests_do(failing, ran, monkeypatch):
 def test_sweep_passes_everything_on(ran):
     lab.main(["sweep", "pilot", "--publish", "--seeds", "3:8"])
     assert ran[0][0] == "-m normlib.sweep pilot --seeds 3:8 --publish"
+    lab.main(["sweep", "--help"])
+    assert ran[1][0] == "-m normlib.sweep --help"
 
 
 def test_verify_finds_the_data_first_and_stops_without(ran, monkeypatch):

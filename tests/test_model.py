@@ -38,9 +38,16 @@ def test_unknown_name_is_an_error_that_lists_the_valid_ones(field, value):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"norm": "none", "implementation": "keras"}, "batch, layer. Use implementation='ours'"),
+        ({"norm": "none", "implementation": "keras"}, "keras: batch, layer; published: batch, w"),
         ({"norm": "weight", "implementation": "keras"}, "has no norm='weight'"),
-        ({"norm": "layer", "implementation": "folded"}, "it has batch"),
+        ({"norm": "layer", "implementation": "folded"}, "folded: batch."),
+        ({"norm": "batch", "implementation": "shared"}, "network='cnn' has no norm='batch' of"),
+        ({"norm": "layer", "implementation": "keras", "network": "rnn"}, "layer, rms; shared: b"),
+        ({"norm": "weight", "network": "rnn"}, "has no norm='weight'"),
+        ({"norm": "rms"}, "has no norm='rms'"),
+        ({"norm": "batch", "implementation": "folded", "relu": "before"}, "relu cannot be changed"),
+        ({"norm": "batch", "network": "rnn", "backward": "constant mean"}, "backward cannot be"),
+        ({"blocks": 9}, "blocks must be 1 to 8"),
         ({"norm": "layer", "evaluation": "batch"}, "settings of norm='batch'"),
         ({"norm": "none", "backward": "constant mean"}, "settings of norm='batch'"),
         (
@@ -55,8 +62,8 @@ def test_what_does_not_exist_is_an_error(settings, message):
         Arm(**settings)
 
 
-def test_every_setting_that_changes_numbers_changes_the_label():
-    """Two arms with one label would be one line in a figure."""
+def test_every_setting_that_a_figure_compares_changes_the_label():
+    """Two arms with one label would be one line in it."""
     changed = {"placement": "hidden", "init": "he", "learning_rate": 0.1, "batch_size": 10,
                "ulps": 1, "relu": "before", "std": 1.0, "blocks": 4, 
                "backward": "constant mean", "evaluation": "batch", "shuffle": "buffer",

@@ -63,7 +63,7 @@ def test_metadata_is_the_same_on_every_machine(notebook):
 
 
 @every_notebook
-def test_cells_are_short_and_never_more_than_three_without_prose(notebook):
+def test_cells_are_short_and_never_more_than_two_without_prose(notebook):
     lengths = {
         len([line for line in c.source.splitlines() if line.strip()]): c.source
         for c in code(notebook)

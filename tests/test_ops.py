@@ -123,6 +123,9 @@ def test_docstring_formula_is_the_function(name, axis):
     gamma, beta = 1.5, -0.5
     mean, variance = ops.moments(x, reduction_axes=axes)
     expected = ops.normalize(x, mean, variance, gamma, beta, epsilon=1e-3)
+    op = ops.batch_norm if axis == -1 else ops.layer_norm
+    y = op(x, gamma, beta, reduction_axes=axes, epsilon=1e-3)
+    np.testing.assert_allclose(y[0] if axis == -1 else y, expected, rtol=1e-12, atol=1e-12)
     layer = getattr(keras.layers, name)(axis=axis, dtype="float64")
     layer.build(x.shape)
     for weight, value in zip(layer.trainable_variables, (gamma, beta), strict=True):

@@ -55,3 +55,11 @@ def test_its_layer_computes_it_and_trains_gamma_and_beta(mine):
 def test_the_arm_needs_the_code():
     with pytest.raises(ValueError, match="go together"):
         arms.Arm(norm="own")
+
+
+def test_a_function_that_cannot_be_a_norm_is_an_error_that_says_why():
+    norm = lambda x, gamma, beta: x  # noqa: E731
+    with pytest.raises(ValueError, match=r"failed: its source is no `def`\. Write"):
+        own.arm(norm)
+    with pytest.raises(ValueError, match=r"^placement must be one of"):
+        own.arm(norm, placement="input")

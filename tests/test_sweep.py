@@ -133,7 +133,9 @@ def test_live_run_repeats_the_first_epoch_of_the_archived_one(folders, monkeypat
     assert sweep.archived(run).arm == arms.OUR_BN
     assert [pair[1].arm for pair in sweep.live_runs()] == [arms.OUR_BN]
     assert not (folders / "OWN").exists()
-    with pytest.raises(sweep.MissingRecords, match="sweep pilot"):
+    sweep.live(Arm(norm="own", source="def f(x, gamma, beta):\n    return x\n"), 0)
+    assert [pair[0].arm for pair in sweep.live_runs()] == [run.arm]
+    with pytest.raises(sweep.MissingRecords, match="seed 77, to compare with; take an arm of"):
         sweep.archived(dataclasses.replace(run, seed=77))
 
 
@@ -158,20 +160,28 @@ def test_sources_are_read_the_same_by_every_python(tmp_path):
     )
 
 
+def test_a_line_that_a_killed_process_wrote_half_is_no_record():
+    assert worker._read(['["record", {"arm": '], print) == []
+
+
 def states():
     for done in (10, 20):
         yield progress.State("our BN, seed 0", done, 20, 1, 2, 0.5)
+
+
+LONGER = progress.State("our BN, seed 0", 40, 40, 4, 4, 0.5)  # another run of that label
 
 
 def test_progress_goes_to_the_side_channel(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("NORMLIB_PROGRESS", str(tmp_path / "progress"))
     reporter = progress.Reporter(runs=2)
     reporter.pause = 0
-    for state in states():
+    for state in (*states(), LONGER):
         reporter.take(state)
         reporter.show()
     lines = (tmp_path / "progress").read_text().splitlines()
-    assert len(lines) == 2 and '"runs_done": 1, "runs": 2' in lines[1]
+    assert len(lines) == 3
+    assert all(f'"runs_done": {i}, "runs": 2' in line for i, line in enumerate(lines))
     assert capfd.readouterr() == ("", "")
 
 

@@ -97,5 +97,7 @@ def test_row_readers_draws_losses_and_errors():
 
 
 def test_one_colour_a_method():
-    shown = [figures.style(a)["color"] for a in (NONE, OUR_BN, Arm("batch", "shared"))]
+    shown = [
+        figures.style(a)["color"] for a in (NONE, OUR_BN, Arm("batch", "shared", network="rnn"))
+    ]
     assert len(set(figures.COLORS.values())) == len(figures.COLORS) and len(set(shown)) == 3
