@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 
 from normlib import archive, figures
 
-COLORS = {
-    "none": figures.GREY,
-    "WN": figures.GREEN,
-    "BN": figures.BLUE,
-    "BN, folded": figures.SKY,
-    "LN": figures.ORANGE,
+ARMS = {
+    "none": ("none", "ours"),
+    "WN": ("weight", "ours"),
+    "BN": ("batch", "ours"),
+    "BN, folded": ("batch", "folded"),
+    "LN": ("layer", "ours"),
 }
+COLORS = {name: figures.COLORS[arm] for name, arm in ARMS.items()}
 PEER = "#cccccc"
 PARTS = {"convolution": 0.75, "dense layers": 0.55, "pooling": 0.4, "rest": 0.2}  # shades of grey
 
@@ -58,7 +59,8 @@ def parts(table: pd.DataFrame) -> Figure:
         ax.barh(wide.index, wide[part], left=left, color=str(1 - shade), label=part)
         left += wide[part].to_numpy()
     colors = [COLORS[arm] for arm in wide.index]
-    ax.barh(wide.index, wide["norm"], left=left, color=colors, label="norm (in its colour)")
+    ax.barh(wide.index, wide["norm"], left=left, color=colors)
+    ax.plot([], "s", color="white", markeredgecolor=figures.GREY, label="norm, in its colour")
     ax.set(xlabel="milliseconds per step, one thread")
     ax.invert_yaxis()
     ax.legend(fontsize="x-small", ncols=6, loc="upper center", bbox_to_anchor=(0.45, -0.3))

@@ -49,8 +49,9 @@ AXIS = {
 
 
 def style(arm: Arm) -> dict:
-    """The arm's colour; dashes on the hidden layer, dots where one weight was moved."""
-    line = ":" if arm.ulps else "--" if arm.placement == "hidden" else "-"
+    """The arm's colour; dashes: hidden layer, or one norm for all rows; dots: a moved weight."""
+    dashed = arm.placement == "hidden" or arm.implementation == "shared"
+    line = ":" if arm.ulps else "--" if dashed else "-"
     return {"color": COLORS[arm.norm, arm.implementation], "linestyle": line}
 
 
