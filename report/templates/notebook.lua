@@ -93,7 +93,7 @@ local function fitted(found)
   for number, of in ipairs(columns) do
     if total > 0 then found.colspecs[number][2] = width(of) / total end
   end
-  if #body <= 20 then return { found } end
+  if #body <= 15 then return { found } end
   local open = '#[#show figure.where(kind: table): set block(breakable: true)'
   return { pandoc.RawBlock('typst', open), found, pandoc.RawBlock('typst', ']') }
 end
