@@ -86,17 +86,14 @@ def _balanced(labels: np.ndarray, per_class: int) -> np.ndarray:
 def images(arm: Arm) -> Dataset:
     """Return the images that the arm is trained and scored on.
 
-    Raises ValueError if there are fewer than the arm's `examples` or one minibatch.
+    Raises ValueError if there are fewer than the arm's `examples`.
     """
     found = load(arm.profile, arm.dataset)
     if arm.scored_on == "validation":
         found = validation_split(found)
     size = len(found.train_labels)
-    if max(arm.examples, arm.batch_size) > size or 0 < arm.examples < arm.batch_size:
-        raise ValueError(
-            f"batch_size, {arm.batch_size}, must be at most the number of training images, "
-            f"{arm.examples or size}, and examples at most {size}."
-        )
+    if arm.examples > size:
+        raise ValueError(f"examples must be at most {size}; received {arm.examples}.")
     if not arm.examples:
         return found
     chosen = batch_order(0, 0, size)[: arm.examples]
