@@ -20,7 +20,7 @@ RIVALS = {
 
 
 def state(row: pd.Series) -> str:
-    """What a row says of its first arm against the second: "higher", SAME, "pending"..."""
+    """Of a row's first arm against the second: higher, lower, SAME, not told apart, or pending."""
     if row["verdict"] in ("pending", "INCONCLUSIVE"):
         return "pending" if row["verdict"] == "pending" else "not told apart"
     if row["inside"]:

@@ -102,9 +102,8 @@ def current(records: dict) -> dict:
 
 def _how_to(experiment: Experiment, missing: list) -> str:
     known = experiment.name in EXPERIMENTS
-    advice = (
-        f"with: python3 lab.py sweep {experiment.name}" if known else "here: NORMLIB_PROFILE=full"
-    )
+    command = f"with: python3 lab.py sweep {experiment.name}"
+    advice = command if known else "here, with NORMLIB_PROFILE=full in the environment."
     return (
         f"{len(missing)} of {len(experiment.runs())} records of experiment {experiment.name!r} are "
         f"missing. Train them {advice}"

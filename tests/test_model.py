@@ -1,5 +1,7 @@
 """Arms and their networks."""
 
+from dataclasses import asdict
+
 import keras
 import numpy as np
 import pytest
@@ -70,6 +72,17 @@ def test_every_setting_that_a_figure_compares_changes_the_label():
                "scored_on": "validation", "examples": 1000, "dataset": "MNIST"}  # fmt: skip
     labels = {Arm("batch", **{name: value}).label for name, value in changed.items()}
     assert len(labels | {Arm("batch").label}) == len(changed) + 1
+
+
+def test_the_defaults_are_those_that_the_archive_was_made_with():
+    """They are in no hash of the sources: see `provenance.sources`."""
+    assert asdict(Arm()) == {
+        "norm": "none", "implementation": "ours", "placement": "conv", "init": "normal",
+        "learning_rate": 0.01, "momentum": 0.9, "batch_size": 100, "epochs": 4, "profile": "full",
+        "ulps": 0, "source": "", "relu": "after", "std": 0.1, "blocks": 1, "backward": "right",
+        "evaluation": "running", "shuffle": "full", "scored_on": "test", "examples": 0,
+        "network": "cnn", "probe": "", "dataset": "Fashion-MNIST",
+    }  # fmt: skip
 
 
 def test_every_arm_has_its_own_name_and_label():
