@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 from normlib import conclusions
-from normlib.claims import LAST
+from normlib.claims import FIRST, LAST
 from normlib.inference import VERDICTS
 
 OUTCOMES = {
@@ -40,11 +40,16 @@ def counts(book: pd.DataFrame) -> str:
 
 
 def _second_look(book: pd.DataFrame) -> str:
-    """What more seeds may still change: see `ledger.ledger`."""
-    again = ((book["verdict"] == "INCONCLUSIVE") & (book["outcome"] == "pending")).sum()
-    if not again:
+    """What more seeds may still change, or have decided: see `ledger.ledger`."""
+    left, again = book["verdict"] == "INCONCLUSIVE", book["look"] == 2
+    if waiting := (left & (book["outcome"] == "pending")).sum():
+        return f"{waiting} of the INCONCLUSIVE get a second look, with {len(LAST)} seeds. "
+    if not again.any():
         return ""
-    return f"{again} of the INCONCLUSIVE get a second look, with {len(LAST)} seeds. "
+    return (
+        f"{again.sum()} claims were INCONCLUSIVE after {len(FIRST)} seeds and got a second look, "
+        f"with {len(LAST)}, which decided {(again & ~left).sum()} of them. "
+    )
 
 
 def _predictions(outcomes: pd.Series) -> str:

@@ -7,7 +7,7 @@ from normlib import conclusions, ledger, summary
 
 COLUMNS = ("id", "section", "claim", "verdict", "effect (95 % interval)", "n", "outcome", "unit")
 ALL = {"decided by": "08_claims.ipynb", "reason": "It was not read.", "like": "",
-       "what is tested": ""}  # fmt: skip
+       "what is tested": "", "look": 1}  # fmt: skip
 
 
 def book(*rows, **columns):
@@ -50,6 +50,13 @@ def test_counts_say_what_a_second_look_may_change():
     assert said in summary.counts(book(HELD, OPEN, OPEN))
     settled = (*OPEN[:-2], "failed", "%")
     assert "look" not in summary.counts(book(settled, PENDING))
+
+
+def test_counts_say_what_a_second_look_decided():
+    settled = (*OPEN[:-2], "failed", "%")
+    said = "2 claims were INCONCLUSIVE after 30 seeds and got a second look, with 60, "
+    counts = summary.counts(book(HELD, settled, FAILED, look=[2, 2, 1]))
+    assert said + "which decided 1 of them. " in counts
 
 
 def test_decided_claims_are_listed_by_verdict_with_effect_outcome_and_link():
