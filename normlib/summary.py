@@ -35,7 +35,7 @@ def counts(book: pd.DataFrame) -> str:
     return (
         f"{len(book) - ours} claims of the published report and {ours} of ours, put to "
         f"{(own & ~argued).sum()} tests and {argued.sum()} arguments: "
-        f"{', '.join(found)}. {_second_look(book)}{_predictions(book[own]['outcome'])}"
+        f"{', '.join(found)}. {_second_look(book)}{_predictions(book[own])}"
     )
 
 
@@ -52,13 +52,14 @@ def _second_look(book: pd.DataFrame) -> str:
     )
 
 
-def _predictions(outcomes: pd.Series) -> str:
-    held, failed = ((outcomes == outcome).sum() for outcome in ("held", "failed"))
-    if not held + failed:
+def _predictions(book: pd.DataFrame) -> str:
+    held, failed = (book["outcome"] == outcome for outcome in ("held", "failed"))
+    if not (held | failed).any():
         return "None of the ledger's predictions is decided yet."
+    left = (failed & (book["verdict"] == "INCONCLUSIVE")).sum()
     return (
-        f"Of the ledger's {held + failed} predictions that are decided, {held} held and "
-        f"{failed} failed."
+        f"Of the ledger's {(held | failed).sum()} predictions that are decided, {held.sum()} held "
+        f"and {failed.sum()} failed, {left} of these on a claim left INCONCLUSIVE."
     )
 
 

@@ -34,7 +34,8 @@ def test_counts_go_by_verdict_in_one_order():
     assert summary.counts(book(PENDING, FAILED, HELD, ARGUED)) == (
         "2 claims of the published report and 2 of ours, put to 3 tests and 1 arguments: "
         "1 SUPPORTED, 2 REFUTED, 1 pending, for want of runs. "
-        "Of the ledger's 2 predictions that are decided, 1 held and 1 failed."
+        "Of the ledger's 2 predictions that are decided, 1 held and 1 failed, "
+        "0 of these on a claim left INCONCLUSIVE."
     )
     assert "pending" not in summary.counts(book(HELD))
 
@@ -57,6 +58,7 @@ def test_counts_say_what_a_second_look_decided():
     said = "2 claims were INCONCLUSIVE after 30 seeds and got a second look, with 60, "
     counts = summary.counts(book(HELD, settled, FAILED, look=[2, 2, 1]))
     assert said + "which decided 1 of them. " in counts
+    assert counts.endswith("1 held and 2 failed, 1 of these on a claim left INCONCLUSIVE.")
 
 
 def test_decided_claims_are_listed_by_verdict_with_effect_outcome_and_link():
