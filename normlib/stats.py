@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_1samp
+import scipy  # its `stats` loads at its first use, half a second that a sweep need not wait
 
 from normlib.archive import Record
 from normlib.arms import PUBLISHED, Arm
@@ -40,7 +40,7 @@ def interval(values: Sequence[float]) -> Interval:
     """The mean of the values and its 95 % interval; raises ValueError for fewer than two."""
     if len(values) < 2:
         raise ValueError(f"an interval needs at least 2 values; received {len(values)}.")
-    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
+    low, high = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
     return Interval(float(np.mean(values)), float(low), float(high), len(values))
 
 
