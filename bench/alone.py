@@ -35,9 +35,9 @@ def import_seconds(module: str) -> float:
     return float(_printed([sys.executable, "-c", IMPORT, module]))
 
 
-def measure(what: str, norm: str) -> list:
-    """What `memory`, `scaling` or `parts.of_step` returns for a norm in a fresh process."""
-    return json.loads(_printed([sys.executable, "-m", "bench.alone", what, norm]))
+def measure(what: str, *norm: str) -> list | dict:
+    """What `memory` or `scaling` returns for a norm, or `parts.of_steps`, in a fresh process."""
+    return json.loads(_printed([sys.executable, "-m", "bench.alone", what, *norm]))
 
 
 def _printed(command: list[str]) -> str:
@@ -91,8 +91,8 @@ def epoch(arm: Arm, images: Dataset, size: int, epochs: int) -> dict:
 
 
 def main() -> None:
-    what, norm = sys.argv[1:]
-    print(json.dumps({"memory": memory, "scaling": scaling, "parts": parts.of_step}[what](norm)))
+    what, *norm = sys.argv[1:]
+    print(json.dumps({"memory": memory, "scaling": scaling, "parts": parts.of_steps}[what](*norm)))
 
 
 if __name__ == "__main__":

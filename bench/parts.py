@@ -1,9 +1,13 @@
-"""What each part of a training step costs: every layer alone, forward and backward, one thread."""
+"""What each part of a training step costs: every layer alone, forward and backward, one thread.
 
-import statistics
+The parts take turns, so that a machine that gets slower slows them all alike.
+"""
+
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
+import pandas as pd
 import tensorflow as tf
 
 from bench.ours import set_threads
@@ -11,7 +15,7 @@ from bench.problem import SEED
 from normlib import data, train
 from normlib.arms import Arm
 
-REPEATS, BLOCKS = 20, 7  # of a layer in a block; the median block counts
+REPEATS, BLOCKS = 20, 15  # of a layer in a block; the median block counts
 ARMS = {
     "none": Arm(),
     "WN": Arm("weight"),
@@ -19,6 +23,7 @@ ARMS = {
     "BN": Arm("batch"),
     "LN": Arm("layer"),
 }
+PARTS = ("convolution", "dense layers", "pooling", "norm", "rest")
 OF_LAYER = {
     "Conv2D": "convolution",
     "ConvolutionBatchNorm": "convolution",
@@ -28,20 +33,31 @@ OF_LAYER = {
 }
 
 
-def of_step(name: str) -> dict[str, float]:
-    """Milliseconds of every part of an arm's step; "rest" is what the whole step takes besides."""
+def of_steps() -> dict[str, dict[str, float]]:
+    """Milliseconds of every part of each arm's step; "rest": what the whole step takes besides."""
     set_threads(1)
-    arm, images = ARMS[name], data.load(data.profile())
-    trainer = train.Trainer(arm, SEED, images)
-    found = dict.fromkeys(("convolution", "dense layers", "pooling", "norm"), 0.0)
+    blocks = [(name, *block) for name in ARMS for block in _blocks(ARMS[name])]
+    times = [[_milliseconds(run) for *_, run in blocks] for _ in range(BLOCKS + 1)]
+    medians = pd.DataFrame(times[1:]).median()  # the first one compiles
+    found = {name: dict.fromkeys(PARTS, 0.0) for name in ARMS}
+    for (name, part, _), ms in zip(blocks, medians, strict=True):
+        found[name][part] += ms
+    for parts in found.values():
+        parts["rest"] -= sum(parts[part] for part in PARTS[:-1])
+    return found
+
+
+def _blocks(arm: Arm) -> Iterator[tuple[str, Callable]]:
+    """What does each part of a step REPEATS times, and, as "rest", the whole step."""
+    trainer = train.Trainer(arm, SEED, data.load(data.profile()))
     first, x = trainer.model.layers[0], trainer.images.train_images[: arm.batch_size]
     for layer in trainer.model.layers:
         part = OF_LAYER.get(type(getattr(layer, "layer", layer)).__name__, "pooling")  # and ReLU
-        found[part] += _milliseconds(_passes(layer, layer is not first), x)
+        yield part, _block(_passes(layer, layer is not first), x)
         x = layer(x, training=True)
-    batches = tf.reshape(tf.range(REPEATS * arm.batch_size), [REPEATS, -1])
-    step = _median(lambda: trainer.steps(batches % len(images.train_labels)))
-    return found | {"rest": step - sum(found.values())}
+    images = len(trainer.images.train_labels)
+    batches = tf.reshape(tf.range(REPEATS * arm.batch_size), [REPEATS, -1]) % images
+    yield "rest", lambda: trainer.steps(batches)  # which keeps the trainer, as partial does not
 
 
 def rows(found: dict[str, dict[str, float]]) -> list[dict]:
@@ -71,7 +87,7 @@ def _passes(layer, needs_dx: bool) -> Callable:
     return passes
 
 
-def _milliseconds(work: Callable, x: tf.Tensor) -> float:
+def _block(work: Callable, x: tf.Tensor) -> Callable:
     @tf.function
     def block(x):
         total = 0.0
@@ -80,13 +96,11 @@ def _milliseconds(work: Callable, x: tf.Tensor) -> float:
                 total += tf.reshape(result, [-1])[0]  # else it is not computed
         return total
 
-    return _median(lambda: block(x))
+    return partial(block, x)
 
 
-def _median(block: Callable) -> float:
-    times = []
-    for _ in range(BLOCKS + 1):
-        begin = time.perf_counter()
-        tf.nest.map_structure(lambda t: t.numpy(), block())
-        times.append(1000 * (time.perf_counter() - begin) / REPEATS)
-    return statistics.median(times[1:])
+def _milliseconds(block: Callable) -> float:
+    """Of one of its REPEATS."""
+    begin = time.perf_counter()
+    tf.nest.map_structure(lambda t: t.numpy(), block())
+    return 1000 * (time.perf_counter() - begin) / REPEATS
