@@ -30,6 +30,17 @@ def test_steps_after_the_hundredth_may_drift(tiny_record):
     assert verify.agreement(scaled(longer, 2, step=1), longer) == "different"
 
 
+def test_where_the_loss_rose_at_first_another_processor_is_held_to_the_first_step(tiny_record):
+    here = tiny_record.environment
+    rose, fell = (replace(tiny_record, loss_every_10=losses) for losses in ([2, 3], [3, 2]))
+    elsewhere = [replace(r, environment=here | {"cpu": "another"}) for r in (rose, fell)]
+    assert verify.agreement(scaled(rose, 2, step=1), elsewhere[0]) == verify.UNSTABLE
+    assert verify.agreement(scaled(rose, 2, step=1), rose) == "different"
+    assert verify.agreement(scaled(rose, 2, step=0), elsewhere[0]) == "different"
+    assert verify.agreement(replace(rose, loss_every_10=[2]), elsewhere[0]) == "different"
+    assert verify.agreement(scaled(fell, 2, step=1), elsewhere[1]) == "different"
+
+
 def test_a_run_that_diverges_again_is_equal(tiny_record):
     lost, again = (
         replace(tiny_record, diverged=11, test_loss=[], loss_every_10=[2.5, float("nan")])
