@@ -11,8 +11,9 @@ from normlib import archive, data, pool, stats, sweep
 from normlib.archive import Record
 from normlib.progress import clock
 
-# How many steps agree, to what relative tolerance. BN amplifies a processor's other rounding most:
-# its losses were seen 6e-4 apart after ten steps on two, and beyond 1e-3 before a hundred.
+# How many steps agree, to what relative tolerance. At the published learning rate BN amplifies a
+# processor's other rounding most: its losses were seen 6e-4 apart after ten steps on two, and
+# beyond 1e-3 before a hundred.
 CLOSE = {f"the first {steps} steps within {near:g}": (steps, near) for steps, near in (
     (100, 1e-3), (stats.FIRST_STEPS, stats.SLACK),
 )}  # fmt: skip

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import alone, contenders, keras_fit, ours, problem, published, tables, targets
+from bench import alone, contenders, keras_fit, ours, parts, problem, published, tables, targets
 from bench.contenders import Contender, Torch
 from bench.protocol import load
 from bench.race import Result, fault, race
+from normlib.arms import Arm
 
 QUIET = lambda *_: None  # noqa: E731
 ROUNDS = 3
@@ -217,3 +218,16 @@ def test_the_problem_is_read_as_it_was_made(five_steps, folder):
 
 def test_import_time_leaves_tensorflow_out():
     assert 0 < alone.import_seconds("normlib.arms") < 1
+
+
+def test_the_parts_of_a_step_and_the_rest_make_the_whole_step(monkeypatch):
+    monkeypatch.setenv("NORMLIB_PROFILE", "quick")
+    monkeypatch.setattr(parts, "ARMS", {"BN": Arm("batch")})
+    monkeypatch.setattr(parts, "REPEATS", 2)
+    monkeypatch.setattr(parts, "set_threads", lambda count: None)  # too late in this process
+    times = iter(range(1, 1000))
+    monkeypatch.setattr(parts, "_milliseconds", lambda block: (block(), float(next(times)))[1])
+    (found,) = parts.of_steps().values()
+    blocks = next(times) // (parts.BLOCKS + 1)
+    assert sum(found.values()) == pytest.approx(blocks * (1 + parts.BLOCKS / 2 + 0.5))
+    assert min(found[part] for part in parts.PARTS[:-1]) > 0
