@@ -270,16 +270,20 @@ def command_open(options, rest):
 
 def command_sweep(options, rest):
     return run(
-        str(PYTHON), "-m", "normlib.sweep", *rest, *(["--publish"] if options.publish else [])
+        str(PYTHON),
+        "-m",
+        "report.study.sweep_command",
+        *rest,
+        *(["--publish"] if options.publish else []),
     )
 
 
 def command_verify(options, rest):
-    return find_data() or run(str(PYTHON), "-m", "normlib.verify", *rest)
+    return find_data() or run(str(PYTHON), "-m", "report.study.verify", *rest)
 
 
 def command_bench(options, rest):
-    return run(str(PYTHON), "-m", "bench", *(["--publish"] if options.publish else []))
+    return run(str(PYTHON), "-m", "report.bench", *(["--publish"] if options.publish else []))
 
 
 COMMANDS = {

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 
 # Otherwise TensorFlow's start-up notices land in saved notebook outputs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -21,4 +22,5 @@ def _import_quietly(name: str) -> None:
         os.close(stderr)
 
 
-_import_quietly("tensorflow")
+if "ipykernel" in sys.modules:  # elsewhere who needs no TensorFlow need not wait for it
+    _import_quietly("tensorflow")

@@ -1,8 +1,46 @@
 """The rules for the ops' arguments: each is a ValueError that says the rule, what came, a fix."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from numbers import Integral
 
 import tensorflow as tf
+
+
+def arguments(per_channel: bool = False) -> Callable:
+    """Decorate an op of `(x, *parameters, *, reduction_axes, weights, **options)` with its rules.
+
+    `x` is floating-point, every parameter broadcasts against it and, if `per_channel`, has length 1
+    on reduction_axes. The op gets tensors of one type, float32 at least, and sorted axes; its first
+    output returns in the type of `x`. Raises ValueError.
+    """
+
+    def decorate(op: Callable) -> Callable:
+        signature = inspect.signature(op)
+
+        @functools.wraps(op)
+        def checked(*arguments, **options):
+            bound = signature.bind(*arguments, **options)
+            (first, x), *parameters = zip(signature.parameters, bound.args, strict=False)
+            x, options = floating(x, first), dict(bound.kwargs)
+            if "reduction_axes" in options:
+                options["reduction_axes"] = axes(x, options["reduction_axes"])
+            for name, parameter in parameters:
+                if per_channel:
+                    constant_on(parameter, x, options["reduction_axes"], name)
+                broadcasts(parameter, x, name)
+            wide = widen(x, *(parameter for _, parameter in parameters))
+            if options.get("weights") is not None:
+                options["weights"] = tf.cast(options["weights"], wide[0].dtype)
+            outputs = op(*wide, **options)
+            if not isinstance(outputs, tuple):
+                return tf.cast(outputs, x.dtype)
+            return tf.cast(outputs[0], x.dtype), *outputs[1:]
+
+        return checked
+
+    return decorate
 
 
 def floating(x, name: str = "x") -> tf.Tensor:

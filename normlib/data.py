@@ -9,12 +9,39 @@ from typing import NamedTuple
 
 import numpy as np
 
-from normlib.arms import Arm
-from normlib.datasets import FILES, SOURCES
-from normlib.fetch import DataError, find, read
+from normlib.arm import Arm
+from normlib.fetch import FILES, DataError, Source, find, read
 
 SAMPLE = Path(__file__).with_name("fashion_mnist_sample.npz")
 PROFILES = ("full", "quick")
+SOURCES = {
+    "Fashion-MNIST": Source(
+        name="Fashion-MNIST",
+        sums=(
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+        variable="NORMLIB_DATA",
+        folder="fashion-mnist",
+        url="https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+        package="dataset-fashion-mnist",
+        system=Path("/usr/share/datasets/fashion-mnist"),
+    ),
+    "MNIST": Source(
+        name="MNIST",
+        sums=(
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+        variable="NORMLIB_MNIST",
+        folder="mnist",
+        url="https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+}
 CLASS_NAMES = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat",
     "sandal", "shirt", "sneaker", "bag", "ankle boot",
@@ -50,7 +77,8 @@ def load(profile: str, name: str = "Fashion-MNIST") -> Dataset:
     if _valid(profile) == "quick":
         with np.load(SAMPLE) as sample:
             return _scaled(*(sample[name] for name in Dataset._fields))
-    folder, source = find(name), SOURCES[name]
+    source = SOURCES[name]
+    folder = find(source)
     train_images, train_labels, test_images, test_labels = (read(source, folder, f) for f in FILES)
     return _scaled(
         np.frombuffer(train_images, np.uint8, offset=16).reshape(-1, 28, 28),
@@ -67,36 +95,14 @@ def _scaled(train_images, train_labels, test_images, test_labels) -> Dataset:
     return Dataset(train, train_labels.astype(np.int32), test, test_labels.astype(np.int32))
 
 
-def draw_sample(images: Dataset) -> Dataset:
-    """Return the sample of the quick profile: 200 training and 100 test images of each class."""
-    train, test = _balanced(images.train_labels, 200), _balanced(images.test_labels, 100)
-    return Dataset(
-        images.train_images[train], images.train_labels[train],
-        images.test_images[test], images.test_labels[test],
-    )  # fmt: skip
-
-
-def _balanced(labels: np.ndarray, per_class: int) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    return np.sort(np.concatenate([
-        rng.choice(np.flatnonzero(labels == label), per_class, replace=False) for label in range(10)
-    ]))  # fmt: skip
-
-
 def images(arm: Arm) -> Dataset:
-    """Return the images that the arm is trained and scored on.
-
-    Raises ValueError if there are fewer than the arm's `examples`.
-    """
+    """Return the images that the arm is trained and scored on."""
     found = load(arm.profile, arm.dataset)
     if arm.scored_on == "validation":
         found = validation_split(found)
-    size = len(found.train_labels)
-    if arm.examples > size:
-        raise ValueError(f"examples must be at most {size}; received {arm.examples}.")
     if not arm.examples:
         return found
-    chosen = batch_order(0, 0, size)[: arm.examples]
+    chosen = batch_order(0, 0, len(found.train_labels))[: arm.examples]
     train_images, train_labels = found.train_images[chosen], found.train_labels[chosen]
     return found._replace(train_images=train_images, train_labels=train_labels)
 
@@ -104,7 +110,7 @@ def images(arm: Arm) -> Dataset:
 def fetch(arms: Iterable[Arm]) -> None:
     """Find or fetch what the arms are trained on: once, before several workers look for it."""
     for name in {arm.dataset for arm in arms if arm.profile == "full"}:
-        find(name)
+        find(SOURCES[name])
 
 
 def validation_split(images: Dataset) -> Dataset:
@@ -148,7 +154,7 @@ def sorted_order(seed: int, epoch: int, labels: np.ndarray, batch: int) -> np.nd
 
 def main() -> None:
     try:
-        print(f"Fashion-MNIST: {find()}")
+        print(f"Fashion-MNIST: {find(SOURCES['Fashion-MNIST'])}")
     except DataError as error:
         sys.exit(f"error: {error}")
 

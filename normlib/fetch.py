@@ -1,4 +1,4 @@
-"""A data set's four files: found or fetched, and verified.
+"""The four files of a data set in MNIST's format: found or fetched, and verified.
 
 Places, in this order: the folder that its variable names; Keras's cache; where Debian's package
 puts it; a download; Debian's package. Nothing falls back to the sample.
@@ -14,11 +14,15 @@ import tempfile
 import urllib.request
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPException
 from pathlib import Path
 
-from normlib.datasets import FILES, SOURCES, Source
+FILES = (
+    "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
+)  # fmt: skip
 
 TIMEOUT = 30  # seconds without an answer
 WITHOUT_DATA = (
@@ -30,13 +34,33 @@ class DataError(RuntimeError):
     """The data are missing, damaged, or could not be fetched."""
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from.
+
+    name: its own
+    sums: SHA-256 of each decompressed file, in the order of FILES: not all places compress alike
+    variable: the environment's, a folder of one's own with the files
+    folder: in Keras's cache
+    url: what a file's name with .gz follows
+    package, system: Debian's, and the folder that it fills; empty if there is none
+    """
+
+    name: str
+    sums: tuple[str, ...]
+    variable: str
+    folder: str
+    url: str
+    package: str = ""
+    system: Path = Path()
+
+
 @cache
-def find(name: str = "Fashion-MNIST") -> Path:
+def find(source: Source) -> Path:
     """Return the folder that holds the four verified files, fetching them if there is none.
 
     Raises DataError, which lists every place tried and what to do.
     """
-    source = SOURCES[name]
     if chosen := os.environ.get(source.variable):
         return _chosen(source, Path(chosen))
     tried: list[str] = []
@@ -49,7 +73,7 @@ def find(name: str = "Fashion-MNIST") -> Path:
         else:
             _warn_of_damage(tried)
             return folder
-    raise DataError(_nothing_found(name, source, tried))
+    raise DataError(_nothing_found(source, tried))
 
 
 def _chosen(source: Source, folder: Path) -> Path:
@@ -182,9 +206,9 @@ def _warn_of_damage(tried: list[str]) -> None:
             print(f"not used:{line}", file=sys.stderr)
 
 
-def _nothing_found(name: str, source: Source, tried: list[str]) -> str:
+def _nothing_found(source: Source, tried: list[str]) -> str:
     return "\n".join([
-        f"{name} was not found and could not be fetched. Tried:", *tried,
+        f"{source.name} was not found and could not be fetched. Tried:", *tried,
         "If Keras's cache has no room or may not be written, set KERAS_HOME to another folder.",
         f"Or put {', '.join(f'{name}.gz' for name in FILES)} into a folder,",
         f"and set {source.variable} to it.",

@@ -8,8 +8,8 @@ instance norm, the axes AVERAGED over in layer and RMS norm.
 import keras
 import tensorflow as tf
 
-from normlib import checks, gradients, ops, replicas
-from normlib.weights import WeightNormalization
+from normlib import checks, gradients, ops
+from normlib.weight_norm import WeightNormalization
 
 __all__ = [
     "BatchNormalization",
@@ -45,7 +45,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     `momentum` weights the OLD value; the moving variance is the population variance.
     `trainable=False` means inference. `synchronized=True` takes the statistics over all replicas
-    of a `tf.distribute` strategy, exact for summed losses (see `replicas.py`). Masked elements do
+    of a `tf.distribute` strategy, exact for summed losses (see `gradients.py`). Masked elements do
     not count; a minibatch in which none counts moves the statistics towards 0, as in Keras.
     """
 
@@ -85,10 +85,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return y
 
     def _batch_norm(self, x, mask, gamma, beta):
-        batch_norm = replicas.batch_norm if self.synchronized else gradients.batch_norm
+        norm = gradients.synchronized_batch_norm if self.synchronized else gradients.batch_norm
         gamma, beta = _along(gamma, x, [self.axis], 1.0), _along(beta, x, [self.axis], 0.0)
         options = {"reduction_axes": self._reduction_axes, "weights": _weights(mask, x)}
-        return batch_norm(x, gamma, beta, epsilon=self.epsilon, **options)
+        return norm(x, gamma, beta, epsilon=self.epsilon, **options)
 
     def _update(self, moving, new):
         new = tf.reshape(new, moving.shape)  # averaged as wide as it came, then rounded once

@@ -1,32 +1,39 @@
 """The normalizations as equations: pure functions on tensors, from basic TensorFlow operations.
 
 Axes are always `reduction_axes`: those averaged over. Variance is the population variance;
-`epsilon` stands under the root. Half precision is computed in float32 and returned as it came.
-Every op but `moments`, `direction` and `moving_average`, of which others are made, returns the
-shape and type of `x`, and raises ValueError for input that is not floating-point, axes that `x`
-lacks, and parameters that do not broadcast; see `checks.py`.
+`epsilon` stands under the root. `checks.arguments` has each op compute half precision in float32
+and return it as it came, and raise ValueError for input that is not floating-point, axes that `x`
+lacks, and parameters that do not broadcast. `one_pass` says how an expression is compiled, not
+what it computes. Training calls these very functions: see `gradients.py`.
 """
 
 import tensorflow as tf
 
-from normlib import checks, fusion, sums
+from normlib import checks
+from normlib.arithmetic import one_pass, reduce_mean, refined_mean
 
 
-def moments(x, *, reduction_axes, weights=None) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return mean and population variance of `x` over `reduction_axes`, which keep length 1.
+@checks.arguments(per_channel=True)
+def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights=None):
+    """Normalize every channel of `x` over the minibatch; return `(y, mean, variance)`.
 
-    mean = average(x);  variance = average((x - mean)**2)
+    y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
 
-    Two passes, the mean refined by the mean of what it leaves, because average(x**2) - mean**2
-    cancels at large means: a constant has variance 0. Source: Chan, Golub & LeVeque 1983.
+    x: (N, ..., C) with reduction_axes all but the channels, (0, 1, 2) for images;
+    gamma, beta: (C,), or length 1 on reduction_axes; weights: a mask, (N, ..., 1), or None;
+    mean, variance: (1, ..., 1, C), for the moving statistics, float32 at least.
+    One element a channel, a constant channel, and a mask that leaves nothing give y = beta, the
+    last where x = 0. Source: Ioffe & Szegedy 2015, Algorithm 1; section 3.2 for convolutions.
     """
-    mean = sums.average(x, reduction_axes=reduction_axes, weights=weights)
-    mean += sums.average(fusion.deviation(x, mean), reduction_axes=reduction_axes, weights=weights)
-    squares = fusion.squared_deviation(x, mean)
-    variance = sums.average(squares, reduction_axes=reduction_axes, weights=weights)
-    return mean, variance
+    mean = refined_mean(x, reduction_axes, weights)
+    squares = one_pass(lambda: tf.math.squared_difference(x, mean))
+    variance = reduce_mean(squares, reduction_axes, weights)
+    inv_std = tf.math.rsqrt(variance + epsilon)
+    y = one_pass(lambda: gamma * inv_std * (x - mean) + beta)
+    return y, mean, variance
 
 
+@checks.arguments()
 def normalize(x, mean, variance, gamma, beta, *, epsilon: float) -> tf.Tensor:
     """Return `x` standardized with the given statistics, then scaled and shifted.
 
@@ -35,33 +42,8 @@ def normalize(x, mean, variance, gamma, beta, *, epsilon: float) -> tf.Tensor:
     Centred, since x * r + (beta - mean * r) loses accuracy at large means. With the moving
     statistics, BN at inference. Source: Ioffe & Szegedy 2015, Algorithm 2, step 11.
     """
-    parameters = {"mean": mean, "variance": variance, "gamma": gamma, "beta": beta}
-    for name, parameter in parameters.items():
-        checks.broadcasts(parameter, x, name)
-    wide, mean, variance, gamma, beta = checks.widen(x, mean, variance, gamma, beta)
-    y = fusion.scale_and_shift(wide, mean, tf.math.rsqrt(variance + epsilon), gamma, beta)
-    return tf.cast(y, x.dtype)
-
-
-def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights=None):
-    """Normalize every channel of `x` over the minibatch; return `(y, mean, variance)`.
-
-    mean, variance = moments(x, reduction_axes=reduction_axes, weights=weights)
-    y = normalize(x, mean, variance, gamma, beta, epsilon=epsilon)
-
-    x: (N, ..., C) with reduction_axes all but the channels, (0, 1, 2) for images;
-    gamma, beta: (C,), or length 1 on reduction_axes; weights: a mask, (N, ..., 1), or None;
-    mean, variance: (1, ..., 1, C), for the moving statistics.
-    One element a channel, a constant channel, and a mask that leaves nothing give y = beta, the
-    last where x = 0. Source: Ioffe & Szegedy 2015, Algorithm 1; section 3.2 for convolutions.
-    """
-    x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
-    checks.constant_on(gamma, x, reduction_axes, "gamma")
-    checks.constant_on(beta, x, reduction_axes, "beta")
-    wide, *_ = checks.widen(x, gamma, beta)
-    weights = None if weights is None else tf.cast(weights, wide.dtype)
-    mean, variance = moments(wide, reduction_axes=reduction_axes, weights=weights)
-    return normalize(x, mean, variance, gamma, beta, epsilon=epsilon), mean, variance
+    inv_std = tf.math.rsqrt(variance + epsilon)
+    return one_pass(lambda: gamma * inv_std * (x - mean) + beta)
 
 
 def moving_average(moving, new, *, momentum: float) -> tf.Tensor:
@@ -74,6 +56,7 @@ def moving_average(moving, new, *, momentum: float) -> tf.Tensor:
     return momentum * moving + (1 - momentum) * new
 
 
+@checks.arguments()
 def mean_only_batch_norm(x, beta, *, reduction_axes) -> tuple[tf.Tensor, tf.Tensor]:
     """Centre every channel of `x` over the minibatch; return `(y, mean)`.
 
@@ -81,27 +64,27 @@ def mean_only_batch_norm(x, beta, *, reduction_axes) -> tuple[tf.Tensor, tf.Tens
 
     x: (N, ..., C); beta: (C,); mean: (1, ..., 1, C). Source: Salimans & Kingma 2016, section 4.
     """
-    x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
-    checks.broadcasts(beta, x, "beta")
-    wide, beta = checks.widen(x, beta)
-    mean, _ = moments(wide, reduction_axes=reduction_axes)
-    return tf.cast(wide - mean + beta, x.dtype), mean
+    mean = refined_mean(x, reduction_axes)
+    return x - mean + beta, mean
 
 
-def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3) -> tf.Tensor:
-    """Normalize every example of `x` over its own features.
+@checks.arguments()
+def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3):
+    """Normalize every example of `x` over its own features; return `(y, mean, variance)`.
 
-    mean, variance = moments(x, reduction_axes=reduction_axes)
-    y = normalize(x, mean, variance, gamma, beta, epsilon=epsilon)
+    y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
 
     x: (N, D) with reduction_axes (1,), or (N, H, W, C) with (1, 2, 3), and so on;
-    gamma, beta: the trailing axes averaged over, (D,) or (H, W, C), or what broadcasts.
+    gamma, beta: the trailing axes averaged over, (D,) or (H, W, C), or what broadcasts;
+    mean, variance: as x, with length 1 on reduction_axes, float32 at least.
     Source: Ba, Kiros & Hinton 2016, equations 3 and 4.
     """
-    x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
-    wide, *_ = checks.widen(x, gamma, beta)
-    mean, variance = moments(wide, reduction_axes=reduction_axes)
-    return normalize(x, mean, variance, gamma, beta, epsilon=epsilon)
+    mean = refined_mean(x, reduction_axes)
+    squares = one_pass(lambda: tf.math.squared_difference(x, mean))
+    variance = reduce_mean(squares, reduction_axes)
+    inv_std = tf.math.rsqrt(variance + epsilon)
+    y = one_pass(lambda: gamma * inv_std * (x - mean) + beta)
+    return y, mean, variance
 
 
 def group_norm(x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 1e-3) -> tf.Tensor:
@@ -112,7 +95,7 @@ def group_norm(x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 
     x: (N, ..., C), channels at `axis`; gamma, beta: (C,) or (). Source: Wu & He 2018, equation 7.
     """
     split, gamma, beta, reduction_axes = split_groups(x, gamma, beta, groups, axis)
-    y = layer_norm(split, gamma, beta, reduction_axes=reduction_axes, epsilon=epsilon)
+    y, *_ = layer_norm(split, gamma, beta, reduction_axes=reduction_axes, epsilon=epsilon)
     return tf.reshape(y, tf.shape(x))
 
 
@@ -145,6 +128,7 @@ def instance_norm(x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3) -> t
     return group_norm(x, gamma, beta, groups=groups, axis=axis, epsilon=epsilon)
 
 
+@checks.arguments()
 def rms_norm(x, gamma, *, reduction_axes, epsilon: float = 1e-6) -> tf.Tensor:
     """Divide every example of `x` by the root of the mean square of its features.
 
@@ -152,13 +136,12 @@ def rms_norm(x, gamma, *, reduction_axes, epsilon: float = 1e-6) -> tf.Tensor:
 
     x: (N, ..., D); gamma: as in layer norm. Source: Zhang & Sennrich 2019, equation 4.
     """
-    x, reduction_axes = checks.floating(x), checks.axes(x, reduction_axes)
-    checks.broadcasts(gamma, x, "gamma")
-    wide, gamma = checks.widen(x, gamma)
-    mean_square = sums.average(tf.square(wide), reduction_axes=reduction_axes)
-    return tf.cast(gamma * tf.math.rsqrt(mean_square + epsilon) * wide, x.dtype)
+    mean_square = reduce_mean(tf.square(x), reduction_axes)
+    inv_rms = tf.math.rsqrt(mean_square + epsilon)
+    return gamma * inv_rms * x
 
 
+@checks.arguments(per_channel=True)
 def weight_norm(v, g, *, reduction_axes) -> tf.Tensor:
     """Return the weights of direction `v` and length `g`.
 
@@ -168,12 +151,8 @@ def weight_norm(v, g, *, reduction_axes) -> tf.Tensor:
     and g: (C,); or all axes, one norm for all, and g: (); w: as v. A `v` of zeros has no
     direction: its w is 0, and so are its gradients. Source: Salimans & Kingma 2016, equation 2.
     """
-    v, reduction_axes = checks.floating(v, "v"), checks.axes(v, reduction_axes)
-    checks.constant_on(g, v, reduction_axes, "g")
-    checks.broadcasts(g, v, "g")
-    wide, g = checks.widen(v, g)
-    unit, _ = direction(wide, reduction_axes=reduction_axes)
-    return tf.cast(g * unit, v.dtype)
+    unit, _ = direction(v, reduction_axes=reduction_axes)
+    return g * unit
 
 
 def direction(v, *, reduction_axes) -> tuple[tf.Tensor, tf.Tensor]:
@@ -197,4 +176,5 @@ def weight_standardization(v, *, reduction_axes, epsilon: float = 1e-5) -> tf.Te
 
     v: (..., C), reduction_axes all but the output units. Source: Qiao et al. 2019.
     """
-    return layer_norm(v, 1.0, 0.0, reduction_axes=reduction_axes, epsilon=epsilon)
+    w, *_ = layer_norm(v, 1.0, 0.0, reduction_axes=reduction_axes, epsilon=epsilon)
+    return w

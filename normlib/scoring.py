@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from normlib import data, model
+from normlib.arithmetic import xla
 
 # How many test images stand together, and whether BN takes its statistics from them.
 PLANS = {
@@ -81,7 +82,8 @@ class Scorer:
     def _score(self, places: tf.Tensor, of_batch: bool) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.gather(self.images.test_images, places)
         labels = tf.gather(self.images.test_labels, places)
-        logits = self.network(images, training=of_batch)
+        with xla():
+            logits = self.network(images, training=of_batch)
         return cross_entropy(labels, logits), predict(logits)
 
 

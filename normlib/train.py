@@ -1,41 +1,80 @@
-"""One run: the GradientTape loop that trains an arm with a seed, and returns its record."""
+"""The training loop: an arm's network, GradientTape, SGD with momentum, and what a run measures."""
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
-from normlib import data, model, probes, recurrent
-from normlib.archive import Record
-from normlib.arms import Arm
-from normlib.provenance import environment, sources
+from normlib import data, gradients, model
+from normlib.arithmetic import xla
+from normlib.arm import Arm
+from normlib.arm import seed as arm_seed
 from normlib.scoring import Score, Scorer, cross_entropy, predict
 
-PROTOCOL = 2  # raise it whenever the numbers of a run may change
 STEPS_A_CALL = 10  # training steps per call into the graph: how often progress and loss are seen
-NETWORKS = {"cnn": model.build, "rnn": recurrent.build}
 
 Progress = Callable[[int, int, int, float], None]
+Probe = Callable[["Trainer", int], dict[str, float]]
 
 
-def run(arm: Arm, seed: int, progress: Progress = lambda *_: None) -> Record:
-    """Train `arm` with `seed` and return its record.
+class EditedOp(UserWarning):
+    """An op's hand-derived gradient is not that of the op any more."""
+
+
+def nothing(*_) -> dict:
+    """The progress that shows nothing, and the probe that measures nothing."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run measured, in plain numbers.
+
+    Losses in nats per example, accuracies as fractions, one value an epoch; training values are
+    means over the epoch while the weights move. `loss_every_10` holds the minibatch loss at steps
+    0, 10, 20 …; `predictions` the class of every test image, uint8; `diverged` the first step with
+    a loss that was not finite, or None; `telemetry` what the probe measured, one row a time.
+    """
+
+    train_loss: list[float]
+    train_accuracy: list[float]
+    test_loss: list[float]
+    test_accuracy: list[float]
+    loss_every_10: list[float]
+    predictions: np.ndarray
+    diverged: int | None
+    seconds: float
+    telemetry: list[dict[str, float]]
+
+
+def run(
+    arm: Arm, seed: int, progress: Progress = nothing, probe: Probe = nothing,
+    check_gradients: bool = False,
+) -> Result:  # fmt: skip
+    """Train `arm` with `seed`, score it after every epoch, and return what was measured.
 
     The seed fixes the initial weights and, separately, the batch order of every epoch.
     `progress(step, steps, epoch, accuracy)` is called every ten steps, with the training accuracy
-    of the epoch so far. A loss that is not finite ends the run, recorded as `diverged`.
+    of the epoch so far; then `probe(trainer, step)`, whose rows become the result's telemetry. A
+    loss that is not finite ends the run, and the result says at which step it `diverged`.
+    `check_gradients` is for ops that were edited: see `Trainer`.
     """
-    (record,) = runs((arm,), seed, progress)
-    return record
+    (result,) = runs((arm,), seed, progress, probe, check_gradients)
+    return result
 
 
-def runs(arms: Sequence[Arm], seed: int, progress: Progress = lambda *_: None) -> list[Record]:
-    """Train once what `arms` share, differing in `evaluation` alone; return a record of each."""
-    begin, shared = time.perf_counter(), arms[0]
-    trainer, log = Trainer(shared, seed, data.images(shared)), Log()
+def runs(
+    arms: Sequence[Arm], seed: int, progress: Progress = nothing, probe: Probe = nothing,
+    check_gradients: bool = False,
+) -> list[Result]:  # fmt: skip
+    """Train once what `arms` share, differing in `evaluation` alone; return a result of each."""
+    begin, shared, seed = time.perf_counter(), arms[0], arm_seed(seed)
+    trainer = Trainer(shared, seed, data.images(shared), probe, check_gradients)
+    log = Log()
     scores: dict[Arm, list[Score]] = {arm: [] for arm in arms}
     for epoch in range(1, shared.epochs + 1):
         log.add(*trainer.train(epoch, progress))
@@ -45,7 +84,7 @@ def runs(arms: Sequence[Arm], seed: int, progress: Progress = lambda *_: None) -
             scores[arm].append(trainer.scorer.score(arm.evaluation))
     of_scoring = sum(score.seconds for found in scores.values() for score in found)
     log.seconds = time.perf_counter() - begin - of_scoring
-    return [_record(trainer, arm, log, scores[arm]) for arm in arms]
+    return [_result(trainer, log, scores[arm]) for arm in arms]
 
 
 @dataclass
@@ -67,36 +106,68 @@ class Log:
             self.train_accuracy.append(accuracy)
 
 
-def _record(trainer: "Trainer", arm: Arm, log: Log, scores: list[Score]) -> Record:
+def _result(trainer: "Trainer", log: Log, scores: list[Score]) -> Result:
     labels = trainer.images.test_labels.numpy()
-    threads = tf.config.threading.get_intra_op_parallelism_threads()
-    return Record(
-        arm=arm, seed=trainer.seed, protocol=PROTOCOL,
+    return Result(
         train_loss=log.train_loss, train_accuracy=log.train_accuracy,
         test_loss=[score.loss for score in scores],
         test_accuracy=[float(np.mean(score.predictions == labels)) for score in scores],
         loss_every_10=log.losses[::10],
         predictions=scores[-1].predictions if scores else np.zeros(0, np.uint8),
         diverged=log.diverged, seconds=log.seconds + sum(score.seconds for score in scores),
-        sources=sources(arm), environment=environment(tf.__version__, threads),
         telemetry=trainer.telemetry,
     )  # fmt: skip
 
 
-class Trainer:
-    """A network, its momentum accumulators, and the compiled steps that train it."""
+# The ops that an arm's norm is made of, and whose hand-derived gradient it is trained with.
+MADE_OF = {
+    "batch": ("batch_norm", "normalize"), "layer": ("layer_norm",), "rms": ("rms_norm",),
+    "weight": ("weight_norm",), "own": tuple(gradients.EXAMPLES),
+}  # fmt: skip
+ROUNDING = 1e-6  # relative: far above what float64 leaves, far below any mistake
 
-    def __init__(self, arm: Arm, seed: int, images: data.Dataset):
-        self.arm, self.seed = arm, seed
+
+def leave_edited_ops_to_the_tape(arm: Arm) -> None:
+    """Compare each hand-derived gradient of the arm's norm with the automatic one.
+
+    Where they differ, says so in a warning, and trains with the automatic one in this process.
+    """
+    for name in MADE_OF.get(arm.norm, ()):
+        error = gradients.error(name)
+        if not error <= ROUNDING:
+            warnings.warn(
+                f"the hand-derived gradient of ops.{name}, backward.{name}, is {100 * error:.2g} % "
+                "off from automatic differentiation, as after an edit of one and not of the other; "
+                "this run is trained with the automatic gradient.",
+                EditedOp,
+                stacklevel=2,
+            )
+            gradients.LEFT_TO_THE_TAPE.add(name)
+
+
+class Trainer:
+    """A network, its momentum accumulators, and the compiled steps that train it.
+
+    With `check_gradients` an op that was edited is never trained with the gradient of another: see
+    `leave_edited_ops_to_the_tape`. An arm whose gradient is wrong on purpose stays as it is.
+    """
+
+    def __init__(
+        self, arm: Arm, seed: int, images: data.Dataset, probe: Probe = nothing,
+        check_gradients: bool = False,
+    ):  # fmt: skip
+        if check_gradients and arm.backward == "right":
+            leave_edited_ops_to_the_tape(arm)
+        self.arm, self.seed, self.probe = arm, seed, probe
         self.images = data.Dataset(*map(tf.constant, images))  # gathered from, step by step
         self.labels = images.train_labels
-        self.model = NETWORKS[arm.network](arm, seed)
+        self.model = model.build(arm, seed)
         self.scorer = Scorer(self.model, self.images)
         self.telemetry: list[dict[str, float]] = []
         self.variables = [variable.value for variable in self.model.trainable_variables]
         self.accumulators = [tf.Variable(tf.zeros_like(v)) for v in self.variables]
 
-    def train(self, epoch: int, progress: Progress) -> tuple[list, float]:
+    def train(self, epoch: int, progress: Progress = nothing) -> tuple[list[float], float]:
         """Train one epoch; return the loss of every step and the mean accuracy of all of them."""
         losses, hits = [], 0
         steps = len(self.labels) // self.arm.batch_size
@@ -108,16 +179,11 @@ class Trainer:
             seen = len(losses) * self.arm.batch_size
             done = (epoch - 1) * steps + len(losses)
             progress(done, self.arm.epochs * steps, epoch, hits / seen)
-            self._measure(done)
+            if found := self.probe(self, done):
+                self.telemetry.append({"step": done, **found})
             if first_not_finite(losses) is not None:
                 break
         return losses, hits / seen
-
-    def _measure(self, step: int) -> None:
-        """Let the arm's probe look at the network, if it has one and wants to at this step."""
-        found = probes.PROBES[self.arm.probe](self, step) if self.arm.probe else {}
-        if found:
-            self.telemetry.append({"step": step, **found})
 
     def _order(self, epoch: int) -> np.ndarray:
         size = len(self.labels)
@@ -141,12 +207,12 @@ class Trainer:
         return losses.stack(), hits
 
     def _step(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
+        with xla(), tf.GradientTape() as tape:
             logits = self.model(images, training=True)
             loss = tf.reduce_mean(cross_entropy(labels, logits))
-        gradients = tape.gradient(loss, self.variables)
+            slopes = tape.gradient(loss, self.variables, unconnected_gradients="zero")
         for variable, accumulator, gradient in zip(
-            self.variables, self.accumulators, gradients, strict=True
+            self.variables, self.accumulators, slopes, strict=True
         ):
             # accumulator = momentum * accumulator + gradient;  variable -= rate * accumulator
             tf.raw_ops.ResourceApplyMomentum(

@@ -15,8 +15,8 @@ os.environ["NORMLIB_PROGRESS"] = "off"
 import pytest
 from fake_files import fake_contents, forget, source
 
-from normlib.arms import Arm
-from normlib.datasets import SOURCES
+from normlib.arm import Arm
+from normlib.data import SOURCES
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +28,9 @@ def tiny_arm() -> Arm:
 @pytest.fixture(scope="session")
 def tiny_record(tiny_arm):
     """The record of one real run of that arm."""
-    from normlib import train
+    from report.study import recording
 
-    return train.run(tiny_arm, seed=3)
+    return recording.run(tiny_arm, seed=3)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from normlib import data, fetch
-from normlib.datasets import FILES, SOURCES
+from normlib.data import SOURCES
+from normlib.fetch import FILES
 
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = FILES
 ALL = sorted(f"{name}.gz" for name in FILES)

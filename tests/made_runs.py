@@ -1,9 +1,30 @@
-"""Made runs of the arms in the book of claims, whose verdicts are known."""
+"""Made records, and made runs of the arms in the book of claims, whose verdicts are known."""
 
 import numpy as np
-from test_archive import record
 
-from normlib.claims import ARMS, LAST
+from normlib.arm import Arm
+from report.study import archive
+from report.study.claims.book import ARMS, LAST
+
+
+def record(seed=0, **changes):
+    rng = np.random.default_rng(seed)
+    values = {
+        "arm": Arm("layer", placement="hidden", epochs=2),
+        "seed": seed,
+        "protocol": 1,
+        "train_loss": [1.25, 0.1 + 0.2],
+        "train_accuracy": [0.5, 0.75],
+        "test_loss": [1.5, 1 / 3],
+        "test_accuracy": [0.6, 0.7],
+        "loss_every_10": rng.random(7).tolist(),
+        "predictions": rng.integers(0, 10, 1001).astype(np.uint8),
+        "diverged": None,
+        "seconds": 12.5,
+        "sources": "0123",
+        "environment": {"cpu": "a cpu", "threads": 1},
+    }
+    return archive.Record(**(values | changes))
 
 
 def made(name, seed, accuracy=0.88, **changes):

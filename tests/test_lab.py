@@ -197,14 +197,14 @@ def test_test_fails_if_the_linter_or_the_tests_do(failing, ran, monkeypatch):
 
 def test_sweep_passes_everything_on(ran):
     lab.main(["sweep", "pilot", "--publish", "--seeds", "3:8"])
-    assert ran[0][0] == "-m normlib.sweep pilot --seeds 3:8 --publish"
+    assert ran[0][0] == "-m report.study.sweep_command pilot --seeds 3:8 --publish"
     lab.main(["sweep", "--help"])
-    assert ran[1][0] == "-m normlib.sweep --help"
+    assert ran[1][0] == "-m report.study.sweep_command --help"
 
 
 def test_verify_finds_the_data_first_and_stops_without(ran, monkeypatch):
     assert lab.main(["verify", "3"]) == 0
-    assert [call for call, _ in ran] == ["-m normlib.data", "-m normlib.verify 3"]
+    assert [call for call, _ in ran] == ["-m normlib.data", "-m report.study.verify 3"]
     monkeypatch.setattr(lab, "run", lambda *c: ran.append(c) or 1)
     assert lab.main(["verify"]) == 1 and len(ran) == 3
 
@@ -212,7 +212,7 @@ def test_verify_finds_the_data_first_and_stops_without(ran, monkeypatch):
 def test_bench_measures_and_publishes(ran):
     lab.main(["bench"])
     lab.main(["bench", "--publish"])
-    assert [call for call, _ in ran] == ["-m bench", "-m bench --publish"]
+    assert [call for call, _ in ran] == ["-m report.bench", "-m report.bench --publish"]
 
 
 def test_help_names_every_command():

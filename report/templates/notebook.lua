@@ -165,7 +165,7 @@ end
 
 -- A link to another notebook, or to a heading in it, is a link to its section of the report.
 local function link(element)
-  local notebook, heading = element.target:match('^(%d%d_[%w_]+)%.ipynb#?(.*)')
+  local notebook, heading = element.target:match('^(%w%d_[%w_]+)%.ipynb#?(.*)')
   if notebook and IN_REPORT then
     element.target = '#nb-' .. notebook .. (heading == '' and '' or '--' .. heading:lower())
     return element

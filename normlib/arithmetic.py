@@ -1,0 +1,112 @@
+"""Averages and sums over axes, and element-wise expressions compiled into one pass over memory."""
+
+import functools
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import tensorflow as tf
+
+from normlib import checks
+
+# One pass ---------------------------------------------------------------------------------------
+
+_XLA = ContextVar("one_pass compiles its expressions", default=False)
+
+
+@contextmanager
+def xla() -> Iterator[None]:
+    """Within this context `one_pass` in a graph means what it says: XLA compiles its expressions.
+
+    The lab's training loop asks for it. Layers in other people's models stay plain TensorFlow,
+    which takes inputs of any size without compiling again, and exports to any runtime.
+    """
+    token = _XLA.set(True)
+    try:
+        yield
+    finally:
+        _XLA.reset(token)
+
+
+def one_pass(expression: Callable[[], tf.Tensor]) -> tf.Tensor:
+    """Return `expression()`, a lambda of the tensors around it: in one pass over memory under xla.
+
+    On a CPU a norm costs the memory that it moves. TensorFlow reads and writes it once an
+    operation, XLA once an expression. Sums, convolutions and products of matrices stay outside:
+    TensorFlow's are the faster ones.
+    """
+    if tf.executing_eagerly() or not _XLA.get():
+        return expression()
+    return _compiled(expression.__code__)(*(cell.cell_contents for cell in expression.__closure__))
+
+
+@functools.cache
+def _compiled(code: types.CodeType) -> Callable:
+    """The lambda's code as a function of what it closes over, so that it is compiled only once."""
+
+    def call(*tensors):
+        return types.FunctionType(code, {"tf": tf}, closure=tuple(map(types.CellType, tensors)))()
+
+    return tf.function(call, jit_compile=True, autograph=False)
+
+
+# Averages and sums ------------------------------------------------------------------------------
+
+
+def refined_mean(x, reduction_axes, weights=None) -> tf.Tensor:
+    """Return the mean of `x`, corrected by the mean of what it leaves: a constant's is exact.
+
+    mean = reduce_mean(x);  mean += reduce_mean(x - mean)
+
+    Source: Chan, Golub & LeVeque 1983, the corrected two-pass algorithm.
+    """
+    mean = reduce_mean(x, reduction_axes, weights)
+    return mean + reduce_mean(one_pass(lambda: x - mean), reduction_axes, weights)
+
+
+def reduce_mean(x, reduction_axes, weights=None) -> tf.Tensor:
+    """Return `tf.reduce_mean` of `x` over `reduction_axes`, which keep length 1.
+
+    mean = sum(weights * x) / sum(weights)
+
+    weights: 1 or 0 as a mask says, or None for 1 everywhere. With all weights 0 it is 0. A NaN that
+    is masked does not enter the mean; it does enter the gradients made of it.
+    """
+    if weights is None:
+        return _in_turn(tf.reduce_mean, x, reduction_axes)
+    weights = tf.broadcast_to(weights, tf.shape(x))
+    weighted = tf.where(weights > 0, weights * x, 0)  # whatever x holds where it is masked
+    total, count = (tf.reduce_sum(t, reduction_axes, keepdims=True) for t in (weighted, weights))
+    return tf.math.divide_no_nan(total, count)
+
+
+def reduce_sum(x, reduction_axes) -> tf.Tensor:
+    """Return `tf.reduce_sum` of `x` over `reduction_axes`, which keep length 1."""
+    return _in_turn(tf.reduce_sum, x, reduction_axes)
+
+
+def _in_turn(reduce, x, reduction_axes) -> tf.Tensor:
+    """Of channels, the last position last: TensorFlow adds rows of few channels slowly."""
+    axes = checks.axes(x, reduction_axes)
+    if axes[1:] and axes[-1] < len(x.shape) - 1:
+        x, axes = reduce(x, axes[:-1], keepdims=True), axes[-1:]
+    return reduce(x, axes, keepdims=True)
+
+
+def sum_like(gradient, parameter) -> tf.Tensor:
+    """Return the gradient summed over the axes on which `parameter` was broadcast."""
+    lead = len(gradient.shape) - len(parameter.shape)
+    shared = [lead + i for i, length in enumerate(parameter.shape) if length == 1]
+    total = tf.reduce_sum(gradient, [*range(lead), *shared])
+    return tf.reshape(total, tf.shape(parameter))
+
+
+def share_of_mean(x, reduction_axes, weights=None) -> tf.Tensor:
+    """Return the derivative of the mean by each element: 1 / n, or weights / sum(weights)."""
+    if weights is None:
+        lengths = tf.gather(tf.shape(x), tf.constant(reduction_axes, tf.int32))
+        count = tf.reduce_prod(lengths)
+        return 1 / tf.cast(count, x.dtype)
+    total = tf.reduce_sum(tf.broadcast_to(weights, tf.shape(x)), reduction_axes, keepdims=True)
+    return tf.math.divide_no_nan(weights, total)

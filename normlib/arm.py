@@ -1,0 +1,217 @@
+"""An arm: one configuration to train, with every setting that a run may have."""
+
+import math
+from dataclasses import Field, dataclass, fields, replace
+from numbers import Integral, Real
+
+VALID = {
+    "norm": ("none", "batch", "layer", "weight", "rms", "own"),
+    "implementation": ("ours", "keras", "published", "folded", "shared"),
+    "placement": ("conv", "hidden", "both"),
+    "relu": ("after", "before"),
+    "init": ("normal", "he"),
+    "backward": ("right", "constant mean", "constant variance", "constant moments"),
+    "evaluation": ("running", "batch", "re-estimated", "batch of 10", "batch of 1", "one class"),
+    "shuffle": ("full", "buffer", "sorted"),
+    "scored_on": ("test", "validation"),
+    "profile": ("full", "quick"),
+    "network": ("cnn", "rnn"),
+    "probe": ("", "weights", "sharpness", "predictiveness"),
+    "dataset": ("Fashion-MNIST", "MNIST"),
+}
+NORMS = {  # that exist, by network and implementation
+    ("cnn", "ours"): ("none", "batch", "layer", "weight", "own"),
+    ("cnn", "keras"): ("batch", "layer"),
+    ("cnn", "published"): ("batch", "weight"),
+    ("cnn", "folded"): ("batch",),
+    ("rnn", "ours"): ("none", "batch", "layer", "rms"),
+    ("rnn", "shared"): ("batch",),
+}
+
+
+def _finite(value) -> bool:
+    return math.isfinite(value) and value >= 0
+
+
+MOST_BLOCKS = 8  # a run has ten seeds for its kernels: see `model.py`
+IMAGES = {"full": 60_000, "quick": 2_000}  # to train on
+NUMBERS = {  # what each number must be, and in words; those of whole numbers are kept as int
+    "learning_rate": (Real, _finite, "a finite number, 0 or more"),
+    "momentum": (Real, lambda v: 0 <= v < 1, "a number from 0 to below 1"),
+    "std": (Real, _finite, "a finite number, 0 or more"),
+    "batch_size": (Integral, lambda v: v >= 1, "a whole number, 1 or more"),
+    "epochs": (Integral, lambda v: v >= 1, "a whole number, 1 or more"),
+    "examples": (Integral, lambda v: v >= 0, "a whole number, 0 for all images"),
+    "blocks": (Integral, lambda v: 1 <= v <= MOST_BLOCKS, f"1 to {MOST_BLOCKS}"),
+    "ulps": (Integral, lambda v: True, "a whole number"),
+}
+SHORT = {"batch": "BN", "layer": "LN", "weight": "WN", "rms": "RMS norm"}
+OWNERS = {
+    "ours": "our", "keras": "TensorFlow's", "published": "the published", "folded": "folded",
+    "shared": "one shared",
+}  # fmt: skip
+SETTINGS = {  # what a label says of them, where they are changed
+    "init": "{} init", "std": "std {:g}", "learning_rate": "learning rate {:g}",
+    "batch_size": "batch {}", "ulps": "{} ulp moved", "relu": "ReLU {}", "blocks": "{} blocks",
+    "backward": "{} in the backward pass", "evaluation": "{} statistics in scoring",
+    "shuffle": "{} shuffle", "scored_on": "on {}", "examples": "{} images", "network": "{}",
+    "dataset": "{}",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One configuration to compare; the defaults are the published report's.
+
+    norm, implementation: what normalizes, and whose: "published" is the published script's (see
+        `variants.py`), "folded" the speed path (see `folding.py`), and norm "own" a reader's, by
+        its `source`, added as `model.py` says
+    placement, relu: where BN or LN sits, after the convolutions, the hidden layer, or both, and
+        whether ReLU comes after it or before; weight norm reparameterizes all kernels
+    init, std: weights from N(0, std**2) ("normal") or N(0, 2 / fan_in) ("he")
+    blocks: convolutions, the further ones 3x3 after the pooling
+    backward: BN's gradient, or one that is wrong: these statistics taken for constants
+    evaluation: which statistics BN is scored with (see `scoring.py`): the moving ones, or those of
+        test batches, "batch" being 100
+    shuffle: all images, a buffer of 1000 as in the published script, or minibatches of one class
+    scored_on, examples: the test images, or a split of the training images, on which anything is
+        chosen; how many images to train on, 0 for all
+    ulps: units in the last place by which one weight is moved
+    network: the lab's convolutional one, or the one that reads rows (see `model.py`)
+    probe: the name of what is measured on the way
+    dataset: Fashion-MNIST, of which alone there is a sample for the quick profile, or MNIST
+
+    Raises ValueError for an unknown name, listing the valid ones, for what does not exist, and for
+    numbers that cannot train.
+    """
+
+    norm: str = "none"
+    implementation: str = "ours"
+    placement: str = "conv"
+    init: str = "normal"
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    batch_size: int = 100
+    epochs: int = 4
+    profile: str = "full"
+    ulps: int = 0
+    source: str = ""
+    relu: str = "after"
+    std: float = 0.1
+    blocks: int = 1
+    backward: str = "right"
+    evaluation: str = "running"
+    shuffle: str = "full"
+    scored_on: str = "test"
+    examples: int = 0
+    network: str = "cnn"
+    probe: str = ""
+    dataset: str = "Fashion-MNIST"
+
+    def __post_init__(self):
+        for name, valid in VALID.items():
+            if getattr(self, name) not in valid:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(valid)}; received {getattr(self, name)!r}."
+                )
+        if (self.norm == "own") != bool(self.source):
+            raise ValueError(
+                "norm='own' and source go together; your_norm.arm(function) sets both."
+            )
+        if self.norm not in NORMS.get((self.network, self.implementation), ()):
+            there = [
+                f"{i}: {', '.join(norms)}" for (n, i), norms in NORMS.items() if n == self.network
+            ]
+            raise ValueError(
+                f"network={self.network!r} has no norm={self.norm!r} of "
+                f"implementation={self.implementation!r}; it has {'; '.join(there)}."
+            )
+        self._check_numbers()
+        if self.implementation == "folded" or self.network == "rnn":
+            self._refuse_changes("placement", "relu", "blocks")
+        if self.network == "rnn":
+            self._refuse_changes("backward", "ulps")
+        if self.norm != "batch" and (self.backward, self.evaluation) != ("right", "running"):
+            raise ValueError("backward and evaluation are settings of norm='batch'.")
+        if self.backward != "right" and self.implementation != "ours":
+            raise ValueError("backward is a setting of implementation='ours'.")
+        if self.profile == "quick" and self.dataset != "Fashion-MNIST":
+            raise ValueError("profile='quick' has a sample of dataset='Fashion-MNIST' alone.")
+
+    def _check_numbers(self) -> None:
+        for name, (kind, allows, rule) in NUMBERS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not (isinstance(value, kind) and allows(value)):
+                raise ValueError(f"{name} must be {rule}; received {value!r}.")
+            # NumPy's numbers as Python's, which a record can hold.
+            object.__setattr__(self, name, int(value) if kind is Integral else float(value))
+        if self.examples > (all_of_them := self._most_images()):
+            raise ValueError(f"examples must be at most {all_of_them}; received {self.examples}.")
+        if self.batch_size > self.images:
+            raise ValueError(
+                f"batch_size must be at most {self.images}, the images to train on; received "
+                f"{self.batch_size}."
+            )
+
+    def _refuse_changes(self, *names: str) -> None:
+        if changed := [f.name for f in fields(self) if f.name in names and self._changes(f)]:
+            raise ValueError(
+                f"{', '.join(changed)} cannot be changed with network={self.network!r} and "
+                f"implementation={self.implementation!r}."
+            )
+
+    def _changes(self, field: Field) -> bool:
+        return getattr(self, field.name) != field.default
+
+    @property
+    def images(self) -> int:
+        """How many images it is trained on."""
+        return self.examples or self._most_images()
+
+    def _most_images(self) -> int:
+        held = IMAGES[self.profile] // 12 if self.scored_on == "validation" else 0
+        return IMAGES[self.profile] - held
+
+    @property
+    def label(self) -> str:
+        """The arm's name in figures and tables: its norm, and every one of SETTINGS it changes."""
+        changed = [f.name for f in fields(self) if f.name in SETTINGS and self._changes(f)]
+        return ", ".join([self.mode, *(SETTINGS[n].format(getattr(self, n)) for n in changed)])
+
+    @property
+    def mode(self) -> str:
+        """What normalizes, whose it is, and where it sits; no other setting."""
+        if self.norm == "none":
+            return "no normalization"
+        where = "" if self.norm == "weight" or self.placement == "conv" else f" ({self.placement})"
+        if self.norm == "own":
+            return f"{self.source.split('def ')[1].split('(')[0]}{where}, yours"
+        return f"{OWNERS[self.implementation]} {SHORT[self.norm]}{where}"
+
+    @property
+    def name(self) -> str:
+        """The arm's name in the archive: every setting that is not the default."""
+        changed = filter(self._changes, fields(self))
+        return "-".join(f"{f.name}={getattr(self, f.name)}" for f in changed) or "default"
+
+    @property
+    def trained(self) -> "Arm":
+        """The arm that this one is trained as; others differ in how they are scored."""
+        return replace(self, evaluation="running")
+
+    def quick(self) -> "Arm":
+        """The same arm on the embedded sample."""
+        some = self.examples if self.examples <= IMAGES["quick"] else 0
+        return replace(self, profile="quick", examples=some)
+
+
+MOST_SEEDS = 2**32 // 10  # each has ten of the 2**32 seeds that TensorFlow knows: see `model.py`
+
+
+def seed(value) -> int:
+    """The seed of a run as Python's int; raises ValueError for what is none."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= value < MOST_SEEDS:
+        raise ValueError(
+            f"a seed must be a whole number from 0 to {MOST_SEEDS - 1}; received {value!r}."
+        )
+    return int(value)

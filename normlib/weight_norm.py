@@ -1,0 +1,125 @@
+"""Weight normalization as a wrapper around a layer, with data-dependent initialization."""
+
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from normlib import gradients, ops
+
+OUTPUTS_LAST = tuple(
+    getattr(keras.layers, name) for name in ("Dense", "Conv1D", "Conv2D", "Conv3D")
+)
+
+
+def check_outputs_last(layer, what: str) -> None:
+    first = getattr(layer, "data_format", None) == "channels_first"
+    if not isinstance(layer, OUTPUTS_LAST) or first:
+        names = ", ".join(kind.__name__ for kind in OUTPUTS_LAST)
+        raise ValueError(
+            f"{what} takes layers with the output units last, in kernel and output: {names}, "
+            f"channels last; received {type(layer).__name__}{', channels first' * first}."
+        )
+
+
+@keras.saving.register_keras_serializable(package="normlib")
+class WeightNormalization(keras.layers.Wrapper):
+    """A Dense or convolution layer whose kernel is `ops.weight_norm(v, g)`.
+
+    w = g * v / norm(v), one norm and one `g` an output unit, or one for all with `per_unit=False`
+
+    `v` is the wrapped layer's own kernel variable and `g` starts at its norm, so wrapping leaves
+    the function unchanged. Raises ValueError for other layers. Source: Salimans & Kingma 2016.
+    """
+
+    def __init__(self, layer, per_unit: bool = True, **kwargs):
+        check_outputs_last(layer, "WeightNormalization")
+        # Without autocast here: the norm is taken of v as it is stored.
+        super().__init__(layer, autocast=False, **kwargs)
+        self.per_unit = per_unit
+        self.supports_masking = layer.supports_masking
+
+    def build(self, input_shape=None):
+        """Make `g`, once the wrapped layer has its kernel."""
+        super().build(input_shape)
+        self.v = self.layer.kernel
+        self.reduction_axes = tuple(range(len(self.v.shape) - self.per_unit))
+        shape = self.v.shape[-1:] if self.per_unit else ()
+        self.g = self.add_weight(name="g", shape=shape, initializer=self._norm, autocast=False)
+
+    def _norm(self, shape=(), dtype=None):
+        _, norm = ops.direction(self.v.value, reduction_axes=self.reduction_axes)
+        return tf.cast(tf.reshape(norm, shape), dtype or norm.dtype)
+
+    def call(self, x, **kwargs):
+        """Call the wrapped layer with the normalized kernel."""
+        kernel = gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
+        return self._call_with({"kernel": kernel}, x, **kwargs)
+
+    def _call_with(self, values: dict, x, **kwargs):
+        # Inside this scope the layer reads these values where it would read its variables.
+        mapping = [(v, values.get(v.name, v.value)) for v in self.layer.variables]
+        with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+            y = self.layer(x, **kwargs)
+        for loss in scope.losses:
+            self.add_loss(loss)
+        return y
+
+    def compute_output_shape(self, input_shape):
+        """That of the wrapped layer."""
+        return self.layer.compute_output_shape(input_shape)
+
+    def initialize(self, x) -> None:
+        """Set `g` and the bias so that every unit's output on `x` has mean 0 and variance 1.
+
+        t = layer with kernel v / norm(v) and no bias;  g = 1 / std(t);  bias = -mean(t) / std(t)
+
+        x: a minibatch. Before the activation. A unit whose output does not vary keeps what it
+        has, with a warning that names it. Raises ValueError without a bias or with one `g` for
+        all. Source: Salimans & Kingma 2016, equations 5 and 6.
+        """
+        if not (self.per_unit and self.layer.use_bias):
+            raise ValueError(
+                "data-dependent initialization sets a g and a bias for every unit; wrap a layer "
+                "with use_bias=True and per_unit=True."
+            )
+        mean, variance = self._unit_moments(tf.convert_to_tensor(x))
+        varies = variance > 1e-12 * (np.square(mean) + 1e-12)
+        for unit in np.flatnonzero(~varies):
+            warnings.warn(
+                f"unit {unit} of {self.layer.name} does not vary on this minibatch; its g and "
+                "bias are left as they were.",
+                stacklevel=2,
+            )
+        inv_std = 1 / np.sqrt(np.where(varies, variance, 1))
+        self.g.assign(np.where(varies, inv_std, self.g.numpy()))
+        self.layer.bias.assign(np.where(varies, -mean * inv_std, self.layer.bias.numpy()))
+
+    def _unit_moments(self, x) -> tuple[np.ndarray, np.ndarray]:
+        if not self.built:
+            self.build(x.shape)
+        unit, _ = ops.direction(self.v.value, reduction_axes=self.reduction_axes)
+        activation, self.layer.activation = self.layer.activation, keras.activations.linear
+        try:
+            t = self._call_with({"kernel": unit, "bias": tf.zeros(self.layer.bias.shape)}, x)
+        finally:
+            self.layer.activation = activation
+        t = np.asarray(tf.cast(t, tf.float64)).reshape(-1, t.shape[-1])
+        return t.mean(0), t.var(0)
+
+    def remove(self) -> keras.layers.Layer:
+        """Bake the normalized kernel into the wrapped layer, and return that layer.
+
+        The wrapper computes the same as before. Raises ValueError before it is built.
+        """
+        if not self.built:
+            raise ValueError("there is no kernel to bake before the layer is built; call it once.")
+        kernel = gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
+        self.v.assign(kernel)
+        self.g.assign(self._norm(self.g.shape))
+        return self.layer
+
+    def get_config(self):
+        """The configuration, wrapped layer included."""
+        return super().get_config() | {"per_unit": self.per_unit}

@@ -1,0 +1,27 @@
+"""Contender: an arm of ours, by the training steps of every run."""
+
+import tensorflow as tf
+
+from normlib.arm import Arm
+from normlib.data import Dataset
+from normlib.train import Trainer
+from report.bench.problem import SEED
+from report.bench.protocol import Problem, Train, serve, timed
+
+
+def build(spec: dict, problem: Problem) -> Train:
+    """Blocks are epochs over the problem's images: the trainer's own order is the problem's."""
+    set_threads(spec["threads"])
+    images = Dataset(problem.images, problem.labels, problem.images[:0], problem.labels[:0])
+    trainer = Trainer(Arm(spec["norm"], **spec["options"]), SEED, images)
+    return timed(lambda block: trainer.train(block + 1, lambda *_: None)[0])
+
+
+def set_threads(threads: int) -> None:
+    """Use so many threads; 0 leaves it to TensorFlow: all cores."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+if __name__ == "__main__":
+    serve(build)

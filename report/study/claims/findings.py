@@ -1,0 +1,143 @@
+"""What the runs say of a claim: its metric of each arm, its statistic of those, a finding.
+
+Records are given by (arm, seed), as `archive.read` returns them.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+
+from report.study import comparisons, statistics
+from report.study.archive import Record
+from report.study.claims.book import Claim
+from report.study.statistics import Finding
+
+# What a metric takes from a record, and its unit.
+METRICS: dict[str, tuple[Callable[[Record], float | list], str]] = {
+    "test_accuracy": (lambda r: 100 * r.test_accuracy[-1], "points"),
+    "train_accuracy": (lambda r: 100 * r.train_accuracy[-1], "points"),
+    "accuracy_by_epoch": (
+        lambda r: 100 * np.array([*r.train_accuracy, *r.test_accuracy]),
+        "points",
+    ),
+    "generalization_gap": (lambda r: 100 * (r.train_accuracy[-1] - r.test_accuracy[-1]), "points"),
+    "mean_training_loss": (lambda r: np.mean(r.train_loss), "nats"),
+    "first_epoch_loss": (lambda r: r.train_loss[0], "nats"),
+    "seconds": (lambda r: r.seconds, "s"),
+}
+
+
+def difference(a, b):
+    """The first arm less the second, seed by seed."""
+    return a - b
+
+
+def interaction(a, b, c, d):
+    """The first difference less the second: (a - b) - (c - d)."""
+    return (a - b) - (c - d)
+
+
+def distance(a, b):
+    """How far apart the two arms are with each seed, whichever is higher."""
+    return abs(a - b)
+
+
+def nearer(a, b, c):
+    """How much farther from the last arm the first is than the second: below 0 is nearer."""
+    return abs(a - c) - abs(b - c)
+
+
+def between_seeds(a):
+    """How far apart one arm's runs with two seeds are; each seed in one pair."""
+    half = len(a) // 2
+    return pd.Series(np.abs(a.to_numpy()[:half] - a.to_numpy()[half : 2 * half]))
+
+
+def spread(a, b, margin):
+    """See `inference.spread`."""
+    return statistics.spread(a, b)
+
+
+def consistency(a, b, margin):
+    """See `inference.share`."""
+    return statistics.share(a - b)
+
+
+def best(a, *others, margin):
+    """The first arm less that other which comes nearest to beating it."""
+    return statistics.weakest([statistics.mean(a - other, margin) for other in others])
+
+
+def each_epoch(a, b, margin):
+    """The difference, of all epochs', that is least shown to be inside the margin."""
+    return statistics.least_equal([statistics.mean(a[e] - b[e], margin) for e in a])
+
+
+def closest(a, *others, margin):
+    """That other arm less the first which is best shown to be inside the margin."""
+    return statistics.most_equal([statistics.mean(other - a, margin) for other in others])
+
+
+# With the unit, where it is not the metric's. Those in PER_SEED give a value a seed.
+PER_SEED = ("difference", "interaction", "distance", "nearer", "between_seeds")
+STATISTICS = {
+    "difference": (difference, ""),
+    "interaction": (interaction, ""),
+    "distance": (distance, ""),
+    "nearer": (nearer, ""),
+    "between_seeds": (between_seeds, ""),
+    "best": (best, ""),
+    "each_epoch": (each_epoch, ""),
+    "closest": (closest, ""),
+    "spread": (spread, "log ratio"),
+    "consistency": (consistency, "of the seeds over one half"),
+}
+
+
+def unit(claim: Claim) -> str:
+    """The unit of a claim's effect."""
+    return STATISTICS[claim.statistic][1] or METRICS[claim.metric][1]
+
+
+def complete(claim: Claim, records: dict, seeds: Iterable[int]) -> list[int]:
+    """Those of the seeds that every arm of the claim has a record of."""
+    return [seed for seed in seeds if all((arm, seed) in records for arm in claim.settings())]
+
+
+def diverged(claim: Claim, records: dict, seed: int) -> bool:
+    """Whether any arm of the claim diverged with this seed."""
+    return any(records[arm, seed].diverged is not None for arm in claim.settings())
+
+
+def usable(claim: Claim, records: dict, seeds: Iterable[int]) -> list[int]:
+    """Those of the seeds that every arm has a value of: a diverged run has only that of a guess."""
+    there = complete(claim, records, seeds)
+    guessed = claim.metric == "test_accuracy"
+    return [seed for seed in there if guessed or not diverged(claim, records, seed)]
+
+
+def columns(claim: Claim, records: dict, seeds: Iterable[int]) -> list:
+    """The metric of each arm by seed, for the usable seeds."""
+    seeds = usable(claim, records, seeds)
+    frames = [
+        pd.DataFrame({s: np.atleast_1d(_value(claim, records[arm, s])) for s in seeds}).T
+        for arm in claim.settings()
+    ]
+    return frames if claim.statistic == "each_epoch" else [frame[0] for frame in frames]
+
+
+def _value(claim: Claim, record: Record) -> float | np.ndarray:
+    return METRICS[claim.metric][0](record) if record.diverged is None else comparisons.GUESS
+
+
+def samples(claim: Claim, records: dict, seeds: Iterable[int]) -> pd.Series:
+    """A value a seed of a statistic in PER_SEED, less what the claim is over."""
+    return STATISTICS[claim.statistic][0](*columns(claim, records, seeds)) - claim.over
+
+
+def find(claim: Claim, records: dict, seeds: Iterable[int]) -> Finding:
+    """The finding of a claim from the records, by (arm, seed), of these seeds."""
+    if claim.statistic in PER_SEED:
+        return statistics.mean(samples(claim, records, seeds).to_numpy(), claim.size)
+    return STATISTICS[claim.statistic][0](*columns(claim, records, seeds), margin=claim.size)

@@ -1,0 +1,193 @@
+"""Paired comparisons of records: means with intervals, and the tables made of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy  # its `stats` loads at its first use, half a second that a sweep need not wait
+
+from normlib.arm import Arm
+from report.study.archive import Record
+from report.study.arms import PUBLISHED
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean of n values and its 95 % interval (Student's t)."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def verdict(self) -> str:
+        """Whether the mean is "higher" or "lower" than 0, or "undecided"."""
+        return "higher" if self.low > 0 else "lower" if self.high < 0 else "undecided"
+
+    def text(self, unit: str = "points", digits: int = 2) -> str:
+        """As `+0.12 points (95 % interval -0.30 to +0.54, n = 3)`."""
+        mean, low, high = (minus(f"{v:+.{digits}f}") for v in (self.mean, self.low, self.high))
+        return f"{mean} {unit} (95 % interval {low} to {high}, n = {self.n})"
+
+
+def minus(number: str) -> str:
+    """The number with a true minus sign."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """The mean of the values and its 95 % interval; raises ValueError for fewer than two."""
+    if len(values) < 2:
+        raise ValueError(f"an interval needs at least 2 values; received {len(values)}.")
+    low, high = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    return Interval(float(np.mean(values)), float(low), float(high), len(values))
+
+
+def outcome(predicted: str, *found: Interval) -> str:
+    """Whether every interval has the predicted verdict; "undecided" if none says the opposite."""
+    verdicts = {each.verdict for each in found}
+    if verdicts == {predicted}:
+        return "The prediction held."
+    if predicted != "undecided" and verdicts <= {predicted, "undecided"}:
+        return "The prediction is undecided."
+    return "The prediction failed."
+
+
+def final(records: Iterable[Record], arm: Arm, metric: str = "test_accuracy") -> pd.Series:
+    """The arm's last value of `metric` by seed, accuracies in percent; NaN for a diverged run."""
+    scale = 100 if metric.endswith("accuracy") else 1
+    values = {r.seed: _last(r, metric) * scale for r in records if r.arm == arm}
+    return pd.Series(values, name=arm.label, dtype=float).sort_index()
+
+
+def _last(record: Record, metric: str) -> float:
+    return np.nan if record.diverged is not None else getattr(record, metric)[-1]
+
+
+def mean_training_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
+    """The arm's training loss averaged over the whole run, in nats, by seed: how fast it learns.
+
+    NaN for a run that diverged.
+    """
+    found = {
+        r.seed: r.train_loss if r.diverged is None else np.nan for r in records if r.arm == arm
+    }
+    values = {seed: float(np.mean(losses)) for seed, losses in found.items()}
+    return pd.Series(values, name=arm.label, dtype=float).sort_index()
+
+
+def first_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
+    """The arm's loss on the first minibatch, before any step, in nats, by seed."""
+    return pd.Series({r.seed: r.loss_every_10[0] for r in records if r.arm == arm}).sort_index()
+
+
+def loss_distance(records: Sequence[Record], arm: Arm, other: Arm) -> pd.DataFrame:
+    """|loss of arm - loss of other| every 10 steps, in nats: a row a step, a column a seed."""
+    losses = {r.key: np.array(r.loss_every_10) for r in records}
+    seeds = sorted(seed for a, seed in losses if a == arm)
+    frame = pd.DataFrame({s: np.abs(losses[arm, s] - losses[other, s]) for s in seeds})
+    return frame.set_index(10 * frame.index.rename("step"))
+
+
+def paired(values: pd.Series, reference: pd.Series) -> Interval:
+    """The interval of the differences seed by seed; raises ValueError if the seeds differ."""
+    if not values.index.equals(reference.index):
+        raise ValueError(
+            f"paired runs need the same seeds; received {list(values.index)} and "
+            f"{list(reference.index)}."
+        )
+    return interval((values - reference).to_numpy())
+
+
+def final_table(records: Sequence[Record], arms: Iterable[Arm]) -> pd.DataFrame:
+    """A row an arm: published and our final test accuracy in percent, interval, extremes, n."""
+    return pd.DataFrame([_row(arm, final(records, arm)) for arm in arms])
+
+
+def _row(arm: Arm, values: pd.Series) -> dict:
+    ours = interval(values.to_numpy())
+    return {
+        "mode": arm.label,
+        "published, 1 run (%)": f"{PUBLISHED[arm]:.2f}" if arm in PUBLISHED else "–",
+        "ours, mean (%)": f"{ours.mean:.2f}",
+        "95 % interval": f"{ours.low:.2f} to {ours.high:.2f}",
+        "lowest to highest seed": f"{values.min():.2f} to {values.max():.2f}",
+        "n": ours.n,
+    }
+
+
+def difference_table(
+    records: Sequence[Record], pairs: Iterable[tuple[Arm, Arm]], values=final, unit: str = "points"
+) -> pd.DataFrame:
+    """A row a pair (arm, reference): the paired difference of `values`, interval and verdict."""
+    return pd.DataFrame([_difference(records, *pair, values, unit) for pair in pairs])
+
+
+def _difference(records, arm: Arm, reference: Arm, values, unit: str) -> dict:
+    found = paired(values(records, arm), values(records, reference))
+    low, high = minus(f"{found.low:+.2f}"), minus(f"{found.high:+.2f}")
+    return {
+        "difference": f"{arm.label} {minus('-')} {reference.label}",
+        f"mean ({unit})": minus(f"{found.mean:+.2f}"),
+        "95 % interval": f"{low} to {high}",
+        "n": found.n,
+        "verdict": found.verdict,
+    }
+
+
+GUESS = 10.0  # accuracy of a guess among ten classes, in percent: what a diverged run counts as
+FIRST_STEPS = 10
+# Relative. Other processors round otherwise, and training amplifies that: our BN and Keras's, one
+# function in two orders of operations, are up to 6e-3 apart by then.
+SLACK = 1e-2
+
+
+def first_steps(run: Record, archived: Record) -> float:
+    """The largest relative difference of two runs' losses at their first steps, every tenth."""
+    count = min(FIRST_STEPS // 10 + 1, len(run.loss_every_10))
+    ours, theirs = (np.array(r.loss_every_10[:count]) for r in (run, archived))
+    return float(np.max(np.abs(ours - theirs) / theirs))
+
+
+def same_numbers(run: Record, archived: Record) -> bool:
+    """Whether every loss and accuracy of a run equals the archived run's, bit for bit."""
+    names = ("loss_every_10", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    pairs = ((getattr(run, name), getattr(archived, name)) for name in names)
+    return all(here == there[: len(here)] for here, there in pairs)
+
+
+def comparison(run: Record, archived: Record) -> str:
+    """The sentence that sets a run beside the archived run whose first epochs it repeats."""
+    row = _comparison(run, archived)
+    return (
+        f"Trained here, {run.arm.label} with seed {run.seed} scored {row['your run (%)']} % on the "
+        f"test images after epoch {row['epoch']}; the archived run scored "
+        f"{row['archived run (%)']} % then. {_agreement(run, archived)}"
+    )
+
+
+def _agreement(run: Record, archived: Record) -> str:
+    if same_numbers(run, archived):
+        return "All losses and accuracies agree bit for bit."
+    gap = first_steps(run, archived)
+    steps = f"every tenth step up to step {FIRST_STEPS}"
+    return f"Their losses differ by at most {gap:.0e} (relative), {steps}."
+
+
+def comparison_table(pairs: Iterable[tuple[Record, Record]]) -> pd.DataFrame:
+    """A row a pair (run here, archived run): test accuracies in percent, and how equal."""
+    return pd.DataFrame([_comparison(*pair) for pair in pairs])
+
+
+def _comparison(run: Record, archived: Record) -> dict:
+    epoch = len(run.test_accuracy)
+    return {
+        "mode": run.arm.label,
+        "seed": run.seed,
+        "epoch": epoch,
+        "your run (%)": f"{100 * run.test_accuracy[epoch - 1]:.2f}",
+        "archived run (%)": f"{100 * archived.test_accuracy[epoch - 1]:.2f}",
+        "agreement": _agreement(run, archived),
+    }

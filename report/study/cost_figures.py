@@ -1,0 +1,79 @@
+"""Figures of what `lab.py bench` measured: steps against peers, their parts, how they grow."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from report.study import archive, figures
+
+ARMS = {
+    "none": ("none", "ours"),
+    "WN": ("weight", "ours"),
+    "BN": ("batch", "ours"),
+    "BN, folded": ("batch", "folded"),
+    "LN": ("layer", "ours"),
+}
+COLORS = {name: figures.COLORS[arm] for name, arm in ARMS.items()}
+PEER = "#cccccc"
+PARTS = {"convolution": 0.75, "dense layers": 0.55, "pooling": 0.4, "rest": 0.2}  # shades of grey
+
+
+def read(name: str = "") -> pd.DataFrame:
+    """The committed table of the benchmark: "", "sweep", "targets", "parts", "scaling" …"""
+    file = "-".join(filter(None, ["benchmark", name]))
+    return pd.read_csv(archive.ROOT / "tables" / f"{file}.csv")
+
+
+def against_peers(table: pd.DataFrame) -> Figure:
+    """One panel a norm: median milliseconds a step by contender, with lowest and highest block."""
+    norms = list(dict.fromkeys(table["norm"]))
+    counts = [int((table["norm"] == norm).sum()) for norm in norms]
+    figure, axes = plt.subplots(
+        len(norms), 1, figsize=(8, 0.32 * sum(counts) + 0.5 * len(norms) + 0.6), sharex=True,
+        height_ratios=counts,
+    )  # fmt: skip
+    for ax, norm in zip(axes, norms, strict=True):
+        _bars(ax, norm, table[table["norm"] == norm].dropna(subset=["lowest"]))
+    axes[-1].set(xlabel="milliseconds per step (minibatches of 100 images)", xlim=(0, None))
+    return figure
+
+
+def _bars(ax, norm: str, rows: pd.DataFrame) -> None:
+    rows = rows[rows["times ours"].fillna(0) < 20]  # another scale; the text says it
+    median = rows.filter(like="median").iloc[:, 0]
+    colors = [COLORS[norm] if name.startswith("ours") else PEER for name in rows["contender"]]
+    spread = [median - rows["lowest"], rows["highest"] - median]
+    ax.barh(rows["contender"], median, color=colors, xerr=spread, ecolor="black", height=0.7)
+    ax.set_ylabel(norm, rotation=0, ha="right", va="center", fontweight="bold")
+    ax.tick_params(axis="y", labelsize="x-small")
+    ax.invert_yaxis()
+
+
+def parts(table: pd.DataFrame) -> Figure:
+    """One bar an arm: the milliseconds of each part of a step, the norm in the arm's colour."""
+    wide = table.pivot_table(index="arm", columns="part", values="ms", sort=False).fillna(0)
+    figure, ax = plt.subplots(figsize=(8, 0.5 * len(wide) + 1.4))
+    left = np.zeros(len(wide))
+    for part, shade in PARTS.items():
+        ax.barh(wide.index, wide[part], left=left, color=str(1 - shade), label=part)
+        left += wide[part].to_numpy()
+    colors = [COLORS[arm] for arm in wide.index]
+    ax.barh(wide.index, wide["norm"], left=left, color=colors)
+    ax.plot([], "s", color="white", markeredgecolor=figures.GREY, label="norm, in its colour")
+    ax.set(xlabel="milliseconds per step, one thread")
+    ax.invert_yaxis()
+    ax.legend(fontsize="x-small", ncols=6, loc="upper center", bbox_to_anchor=(0.45, -0.3))
+    return figure
+
+
+def scaling(table: pd.DataFrame) -> Figure:
+    """Time per image against the batch size, and time per epoch against the number of images."""
+    figure, axes = plt.subplots(1, 2, figsize=(10.4, 4))
+    panels = [("batch size", "µs per image"), ("images", "seconds per epoch")]
+    for ax, (varied, cost) in zip(axes, panels, strict=True):
+        for norm, rows in table[table["varied"] == varied].groupby("norm", sort=False):
+            ax.loglog(rows[varied], rows[cost], "o-", color=COLORS[norm], label=norm, markersize=4)
+        ax.set(xlabel=varied, ylabel=cost)
+    axes[0].legend(fontsize="small")
+    return figure

@@ -1,0 +1,169 @@
+"""One function per kind of figure; `page.py` shows and saves them.
+
+Functions that draw take records, not models, and return the figure. Importing this module sets
+the lab's Matplotlib style.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from normlib import data
+from normlib.arm import Arm
+from report.study import comparisons
+from report.study.archive import Record
+from report.study.arms import PUBLISHED
+
+sns.set_theme(context="notebook", style="ticks", rc={
+    "figure.constrained_layout.use": True, "axes.spines.top": False, "axes.spines.right": False,
+    "legend.frameon": False, "svg.hashsalt": "normlib", "figure.dpi": 100,
+})  # fmt: skip
+
+# One colour per method everywhere, of the colour-blind palette; ours dark, TensorFlow's light.
+GREY, BLUE, SKY = "#555555", "#0173b2", "#56b4e9"
+ORANGE, YELLOW, GREEN, PINK = "#d55e00", "#de8f05", "#029e73", "#cc78bc"
+BROWN, OLIVE, VIOLET, NAVY, CRIMSON = "#8c564b", "#8a9a2b", "#5b4bb2", "#1b2a5e", "#a3123a"
+COLORS = {
+    ("none", "ours"): GREY,
+    ("batch", "ours"): BLUE,
+    ("batch", "keras"): SKY,
+    ("batch", "published"): BROWN,
+    ("batch", "folded"): VIOLET,
+    ("batch", "shared"): NAVY,
+    ("layer", "ours"): ORANGE,
+    ("layer", "keras"): YELLOW,
+    ("weight", "ours"): GREEN,
+    ("weight", "published"): OLIVE,
+    ("rms", "ours"): CRIMSON,
+    ("own", "ours"): PINK,
+}
+AXIS = {
+    "train_accuracy": "training accuracy (%)",
+    "test_accuracy": "test accuracy (%)",
+    "train_loss": "training loss (nats)",
+    "test_loss": "test loss (nats)",
+}
+
+
+def style(arm: Arm) -> dict:
+    """The arm's colour; dashes: hidden layer, or one norm for all rows; dots: a moved weight."""
+    dashed = arm.placement == "hidden" or arm.implementation == "shared"
+    line = ":" if arm.ulps else "--" if dashed else "-"
+    return {"color": COLORS[arm.norm, arm.implementation], "linestyle": line}
+
+
+def per_epoch(records: Sequence[Record], *metrics: str) -> Figure:
+    """One panel a metric against epochs: every seed thin, the mean of the seeds thick."""
+    figure, axes = plt.subplots(1, len(metrics), figsize=(5.2 * len(metrics) + 1, 4), squeeze=False)
+    for ax, metric in zip(axes[0], metrics, strict=True):
+        for arm, runs in by_arm(records).items():
+            _seeds_and_mean(ax, arm, [getattr(run, metric) for run in runs], metric)
+        epochs = range(1, max(len(record.test_loss) for record in records) + 1)
+        ax.set(xlabel="epoch", ylabel=AXIS[metric], xticks=epochs)
+    axes[0, -1].legend(loc="best", fontsize="small")
+    return figure
+
+
+def _seeds_and_mean(ax, arm: Arm, curves: list[list[float]], metric: str) -> None:
+    values = np.array(curves) * (100 if metric.endswith("accuracy") else 1)
+    epochs = np.arange(1, values.shape[1] + 1)
+    ax.plot(epochs, values.T, linewidth=0.8, alpha=0.45, **style(arm))
+    ax.plot(epochs, values.mean(0), linewidth=2.4, label=arm.label, **style(arm))
+    if metric == "test_accuracy" and arm in PUBLISHED:
+        ax.plot(epochs[-1] + 0.12, PUBLISHED[arm], "D", markersize=6, color=style(arm)["color"])
+
+
+def per_step(records: Sequence[Record], window: int = 10) -> Figure:
+    """Minibatch loss every 10 steps: every seed faint, and a running mean of the seeds' mean."""
+    figure, ax = plt.subplots(figsize=(8, 4))
+    draw_losses(ax, records, window)
+    ax.legend(fontsize="small")
+    return figure
+
+
+def draw_losses(ax, records: Sequence[Record], window: int) -> None:
+    """On these axes what `per_step` draws."""
+    for arm, runs in by_arm(records).items():
+        losses = np.array([run.loss_every_10 for run in runs])
+        steps = 10 * np.arange(losses.shape[1])
+        mean = pd.Series(losses.mean(0)).rolling(window, min_periods=1).mean()
+        ax.plot(steps, losses.T, linewidth=0.4, alpha=0.25, **style(arm))
+        ax.plot(steps, mean, linewidth=2, label=arm.label, **style(arm))
+    ax.set(xlabel="step (minibatches of 100 images)", ylabel="training loss (nats)", yscale="log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("")
+
+
+def distance(records: Sequence[Record], pairs: Iterable[tuple[Arm, Arm]]) -> Figure:
+    """How far the losses of two arms with the same seed lie apart, step by step."""
+    figure, ax = plt.subplots(figsize=(8, 4))
+    for arm, other in pairs:
+        gaps = comparisons.loss_distance(records, arm, other)
+        label = f"|{arm.label} {comparisons.minus('-')} {other.label}|"
+        ax.plot(gaps, linewidth=0.6, alpha=0.5, **style(arm))
+        ax.plot(gaps.mean(axis=1), linewidth=1.8, label=label, **style(arm))
+    ax.set(xlabel="step (minibatches of 100 images)", ylabel="distance of losses (nats)")
+    ax.set_yscale("symlog", linthresh=1e-7)
+    ax.legend(fontsize="small")
+    return figure
+
+
+def by_offset(panels: dict[str, pd.DataFrame]) -> Figure:
+    """One log-log panel a type: error against input offset, a line an implementation."""
+    colors = {"ours": BLUE, "Keras": SKY, "Keras, synchronized": PINK}
+    figure, axes = plt.subplots(1, len(panels), figsize=(10.4, 4), sharey=True)
+    for ax, (title, errors) in zip(axes, panels.items(), strict=True):
+        for name, line in errors.items():
+            ax.loglog(line[line > 0], "o-", color=colors.get(name, GREY), label=name, markersize=4)
+        ax.set(title=title, xlabel="input offset (standard deviations)")
+    axes[0].set(ylabel="largest error of the output")
+    axes[0].legend(fontsize="small")
+    return figure
+
+
+def final_accuracies(records: Sequence[Record]) -> Figure:
+    """A row an arm: every seed a dot, their mean and 95 % interval, published runs as diamonds."""
+    arms = list(by_arm(records))
+    figure, ax = plt.subplots(figsize=(8, 0.7 * len(arms) + 1))
+    for row, arm in enumerate(arms):
+        _seeds_over_mean(ax, row, comparisons.final(records, arm), style(arm)["color"])
+        if arm in PUBLISHED:
+            ax.plot(PUBLISHED[arm], row, "D", color="black", markersize=7, fillstyle="none")
+    ax.set(yticks=range(len(arms)), yticklabels=[arm.label for arm in arms])
+    ax.set(xlabel="final test accuracy (%)", ylabel=None, ylim=(len(arms) - 0.4, -0.6))
+    return figure
+
+
+def _seeds_over_mean(ax, row: int, seeds: pd.Series, color: str) -> None:
+    dots = {"native_scale": True, "alpha": 0.55, "size": 4}
+    sns.swarmplot(x=seeds, y=row, orient="h", color=color, ax=ax, **dots)
+    mean, below = comparisons.interval(seeds.to_numpy()), row + 0.37
+    ax.plot([mean.low, mean.high], [below, below], color=color, linewidth=3)
+    ax.plot(mean.mean, below, "|", color=color, markersize=9)
+
+
+def classes(images: data.Dataset, per_class: int = 12) -> Figure:
+    """A row of training images for each class."""
+    figure, axes = plt.subplots(1, 1, figsize=(7.4, 5.4))
+    rows = [images.train_images[images.train_labels == label][:per_class] for label in range(10)]
+    mosaic = np.concatenate([np.concatenate(list(row[..., 0]), 1) for row in rows])
+    axes.imshow(mosaic, cmap="gray_r", interpolation="nearest")
+    axes.set(xticks=[], yticks=14 + 28 * np.arange(10), yticklabels=data.CLASS_NAMES)
+    axes.tick_params(length=0)
+    sns.despine(ax=axes, left=True, bottom=True)
+    return figure
+
+
+def by_arm(records: Iterable[Record]) -> dict[Arm, list[Record]]:
+    """The records of each arm that did not diverge, in the order they came."""
+    found: dict[Arm, list[Record]] = {}
+    for record in records:
+        if record.diverged is None:
+            found.setdefault(record.arm, []).append(record)
+    return found

@@ -1,0 +1,97 @@
+"""The experiments that measure on the way (see `probes.py`), and what they measured.
+
+Exploratory: none of them decides a claim.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from normlib.arm import Arm
+from report.study import comparisons
+from report.study.archive import Record
+from report.study.arms import NONE
+from report.study.comparisons import Interval
+
+KERNELS = ("conv", "hidden", "output")
+
+
+def plain(arm: Arm) -> Arm:
+    """The arm without its probe and on all images: what its label should say."""
+    return replace(arm, probe="", examples=Arm.examples, epochs=Arm.epochs)
+
+
+def measured(records: Iterable[Record]) -> pd.DataFrame:
+    """A row a measurement: the plain arm, seed, step, and what the probe found."""
+    return pd.DataFrame([
+        {"arm": plain(record.arm), "seed": record.seed} | row
+        for record in records
+        for row in record.telemetry
+    ])  # fmt: skip
+
+
+def along_gradient(records: Iterable[Record]) -> pd.DataFrame:
+    """A row a measurement of `predictiveness`: the extremes along the line, and how smooth it is.
+
+    lowest and highest loss, w itself included; lowest and highest change of the gradient;
+    smoothness = max(change m / (m * learning_rate)), the effective beta-smoothness
+    """
+    found = measured(records)
+    losses, changes = found.filter(regex="^loss"), found.filter(regex="^change")
+    multiples = changes.columns.str.removeprefix("change ").astype(float).to_numpy()
+    distance = multiples * np.array([[arm.learning_rate] for arm in found["arm"]])
+    return found[["arm", "seed", "step"]].assign(**{
+        "lowest loss": losses.min(axis=1),
+        "highest loss": losses.max(axis=1),
+        "lowest change": changes.min(axis=1),
+        "highest change": changes.max(axis=1),
+        "smoothness": (changes / distance).max(axis=1),
+    })  # fmt: skip
+
+
+def last(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
+    """The arm's last measured value by seed."""
+    return found[found["arm"] == arm].groupby("seed")[column].last()
+
+
+def first(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
+    """The arm's first measured value by seed."""
+    return found[found["arm"] == arm].groupby("seed")[column].first()
+
+
+def farthest_from_one(found: pd.DataFrame, arm: Arm) -> dict[str, float]:
+    """How far the squared ratio of g and ‖v‖, its mean over units, ever was from 1, by kernel."""
+    rows = found[found["arm"] == arm]
+    return {kernel: (rows[f"{kernel} ratio"] - 1).abs().max() for kernel in KERNELS}
+
+
+def lengths_over_none(found: pd.DataFrame, arm: Arm) -> dict[str, Interval]:
+    """The logarithm of w's length at the end, less that without a norm, by kernel."""
+    return {
+        kernel: comparisons.paired(*(np.log(last(found, a, f"{kernel} w")) for a in (arm, NONE)))
+        for kernel in KERNELS
+    }
+
+
+def log_mean(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
+    """The mean of the arm's logarithms over all steps, by seed."""
+    rows = found[found["arm"] == arm]
+    return np.log(rows[column]).groupby(rows["seed"]).mean()
+
+
+def times(logs: Interval) -> str:
+    """An interval of a difference of logarithms, as a ratio: `0.52 times (95 % interval …)`."""
+    mean, low, high = np.exp([logs.mean, logs.low, logs.high])
+    return f"{mean:#.3g} times (95 % interval {low:#.3g} to {high:#.3g}, n = {logs.n})"
+
+
+def threshold(arm: Arm) -> float:
+    """The curvature at which gradient descent with the arm's rate and momentum becomes unstable.
+
+    2 * (1 + momentum) / learning_rate
+
+    On a quadratic, without the noise of minibatches. Source: Cohen et al. 2021, equation 1.
+    """
+    return 2 * (1 + arm.momentum) / arm.learning_rate

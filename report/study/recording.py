@@ -1,0 +1,72 @@
+"""A run and its record: trained, measured by its arm's probe, stamped with what computed it.
+
+`python -m report.study.recording` reads arms and a seed as JSON and prints lines of JSON: states
+of the run, what there is to say of it, and at the end its records.
+"""
+
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import tensorflow as tf
+
+from normlib import train
+from normlib.arm import Arm
+from normlib.train import Progress, nothing
+from report.study import archive, json_lines, probes, provenance, variants  # noqa: F401
+from report.study.archive import Record
+from report.study.progress import State
+
+
+def run(arm: Arm, seed: int, progress: Progress = nothing) -> Record:
+    """Train `arm` with `seed` in this process and return its record: see `train.run`."""
+    (record,) = runs((arm,), seed, progress)
+    return record
+
+
+def runs(arms: Sequence[Arm], seed: int, progress: Progress = nothing) -> list[Record]:
+    """Train once arms that differ in `evaluation` alone; return a record of each.
+
+    An op whose source is not the archive's is checked against its hand-derived gradient.
+    """
+    edited = not provenance.known(provenance.sources(arms[0]))
+    probe = probes.PROBES[arms[0].probe] if arms[0].probe else nothing
+    results = train.runs(arms, seed, progress, probe, check_gradients=edited)
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    return [
+        Record(
+            arm=arm,
+            seed=seed,
+            protocol=provenance.PROTOCOL,
+            sources=provenance.sources(arm),
+            environment=provenance.environment(tf.__version__, threads),
+            **vars(result),
+        )
+        for arm, result in zip(arms, results, strict=True)
+    ]
+
+
+def main() -> None:
+    send = json_lines.taking_stdout()
+    settings, seed = json.loads(sys.argv[1])
+    arms = [Arm(**values) for values in settings]
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    label = f"{arms[0].label}, seed {seed}"
+
+    def progress(done: int, total: int, epoch: int, accuracy: float) -> None:
+        send(["state", asdict(State(label, done, total, epoch, arms[0].epochs, accuracy))])
+
+    def say(message, category, *_) -> None:
+        if issubclass(category, train.EditedOp):
+            send(["said", f"{label}: {message}"])
+
+    warnings.showwarning = say
+    for record in runs(arms, seed, progress):
+        send(["record", archive.encode(record)])
+
+
+if __name__ == "__main__":
+    main()

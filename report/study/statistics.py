@@ -1,0 +1,196 @@
+"""What paired runs say of a claim: estimate, interval, p, equivalence, power, verdict.
+
+Checks that lean on other assumptions are in `robustness.py`.
+"""
+
+from bisect import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+
+import numpy as np
+from scipy.stats import binomtest, chi, norm, t, ttest_ind
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import DescrStatsW, ttost_ind
+
+from report.study.comparisons import Interval, interval
+
+ALPHA, POWER = 0.05, 0.8
+MOST_TRIED = 10_000
+TINY = np.finfo(float).tiny
+QUANTILES = 5_000
+VERDICTS = ("SUPPORTED", "REFUTED", "EQUIVALENT", "INCONCLUSIVE", "UNTESTABLE-AS-STATED")
+
+
+@dataclass(frozen=True)
+class Finding(Interval):
+    """An estimate with its 95 % interval and two p-values.
+
+    `p` is that of "it is 0"; `tost` that of "it is not between -margin and margin", NaN without a
+    margin.
+    """
+
+    p: float
+    tost: float = np.nan
+    margin: float = np.nan
+
+    @property
+    def small(self) -> bool:
+        """Whether the interval lies wholly inside the margin."""
+        return max(-self.low, self.high) < self.margin
+
+
+def mean(values: Sequence[float], margin: float = np.nan) -> Finding:
+    """The mean of paired differences, by Student's t: p two-sided, tost = max of two one-sided p.
+
+    In the unit of the values, as is `margin`. Raises ValueError for fewer than two values.
+    Source: Schuirmann 1987 for tost.
+    """
+    found, test = interval(values), DescrStatsW(values)
+    p, tost = test.ttest_mean()[1], test.ttost_mean(-margin, margin)[0]
+    return Finding(found.mean, found.low, found.high, found.n, float(p), float(tost), margin)
+
+
+def welch(a: Sequence[float], b: Sequence[float], margin: float = np.nan) -> Finding:
+    """mean(a) - mean(b) of runs that share nothing, by Welch's t; n is that of the fewer runs."""
+    test = ttest_ind(a, b, equal_var=False)
+    low, high = test.confidence_interval(0.95)
+    tost = ttost_ind(a, b, -margin, margin, usevar="unequal")[0]
+    estimate, n = np.mean(a) - np.mean(b), min(len(a), len(b))
+    return Finding(estimate, low, high, n, test.pvalue, tost, margin)
+
+
+def spread(a: Sequence[float], b: Sequence[float]) -> Finding:
+    """log(std(a) / std(b)) of paired values, whatever their distribution: 0 for equal spread.
+
+    The mean of the jackknife's pseudo-values, n * whole - (n - 1) * without, by Student's t.
+    Source: Miller 1968. Pitman and Morgan's test finds far too much in values that are not normal.
+    """
+    pairs, n = np.array([a, b]), len(a)
+    without = np.array([_log_ratio(np.delete(pairs, i, axis=1)) for i in range(n)])
+    return mean(n * _log_ratio(pairs) - (n - 1) * without)
+
+
+def _log_ratio(pairs: np.ndarray) -> float:
+    first, second = np.std(pairs, axis=1, ddof=1)
+    return float(np.log(first / second))
+
+
+def share(differences: Sequence[float]) -> Finding:
+    """The share of seeds with a difference above 0, less one half; ties are left out.
+
+    Clopper-Pearson interval and sign test, both exact; n is 0, and nothing known, if all are ties.
+    """
+    differences = np.asarray(differences)
+    if not differences.any():
+        return Finding(0.0, -0.5, 0.5, 0, 1.0)
+    test = binomtest(int((differences > 0).sum()), int((differences != 0).sum()))
+    low, high = test.proportion_ci(0.95)
+    return Finding(test.statistic - 0.5, low - 0.5, high - 0.5, test.n, test.pvalue)
+
+
+def weakest(findings: Sequence[Finding]) -> Finding:
+    """That of several findings which does least for "all of them are higher".
+
+    One above 0 whose interval lies inside the margin does less than any other above 0. The largest
+    p needs no correction if all are higher; if not, the one shown was chosen among k, so that p is
+    k times its own. tost is k times the smallest: one difference inside the margin is enough
+    against the claim. Source: Berger 1982, intersection-union test.
+    """
+    found = min(
+        findings, key=lambda f: (f.mean > 0 and not f.small, f.mean / max(f.high - f.low, TINY))
+    )
+    p = np.max([f.p for f in findings]) if found.mean > 0 else len(findings) * found.p
+    tost = len(findings) * min(f.tost for f in findings)
+    return replace(found, p=min(1, p), tost=min(1, tost))
+
+
+def least_equal(findings: Sequence[Finding]) -> Finding:
+    """That of several findings which does least for "all of them are inside the margin".
+
+    Its tost needs no correction. Source: Berger 1982, intersection-union test.
+    """
+    return max(findings, key=lambda f: f.tost)
+
+
+def most_equal(findings: Sequence[Finding]) -> Finding:
+    """That of k findings which does most against "all of them are outside the margin".
+
+    It was chosen among k, so that its tost is k times its own. Source: Bonferroni.
+    """
+    found = min(findings, key=lambda f: (f.tost, abs(f.mean)))
+    return replace(found, tost=min(1, len(findings) * found.tost))
+
+
+def holm(p: Sequence[float], looks: int) -> np.ndarray:
+    """The p-values adjusted over so many looks (Bonferroni's) and then over their family (Holm's).
+
+    NaN, a claim without its runs yet, counts as 1. Source: Holm 1979.
+    """
+    # Not statsmodels's, which collects garbage in every call: a second among many records.
+    p = looks * np.nan_to_num(np.asarray(p, float), nan=1)
+    order = np.argsort(p)
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(1, steps)[np.argsort(order)]
+
+
+def verdict(claim: str, found: Finding, p: float, tost: float) -> str:
+    """What a claim of "higher", "lower", "different", "equal" or "unequal" comes to.
+
+    `p` and `tost` are the found ones, adjusted over the looks and the family. A difference that
+    the equivalence test finds inside the margin counts as none, whichever its sign: a claim that
+    means any difference, however small, has no margin.
+
+    - SUPPORTED: a difference is claimed, p <= 0.05 on the claimed side, and the 95 % interval not
+      inside the margin; or "unequal" is claimed and the interval lies wholly outside the margin.
+    - REFUTED: a difference is claimed and p <= 0.05 on the other side, or tost <= 0.05; or
+      "unequal" and tost <= 0.05; or "equal" and the interval lies wholly outside the margin.
+    - EQUIVALENT: "equal" is claimed and tost <= 0.05, that is to say the (adjusted) 90 % interval
+      lies inside the margin. No difference found is not equality.
+    - INCONCLUSIVE: none of these; these runs do not tell. After the first look, more are made.
+    - UNTESTABLE-AS-STATED: never from runs; the claim's own row says why.
+
+    "Wholly outside" is of the unadjusted interval: of one difference on the margin's edge, 2.5 %
+    of looks say so; of several epochs, more.
+    """
+    inside = tost <= ALPHA
+    if claim in ("equal", "unequal"):
+        outside = found.low > found.margin or found.high < -found.margin
+        if not inside and not outside:
+            return "INCONCLUSIVE"
+        said = {"equal": ("EQUIVALENT", "REFUTED"), "unequal": ("REFUTED", "SUPPORTED")}
+        return said[claim][outside]
+    if inside:
+        return "REFUTED"
+    on_side = {"higher": found.mean > 0, "lower": found.mean < 0, "different": True}[claim]
+    if p > ALPHA or (on_side and found.small):
+        return "INCONCLUSIVE"
+    return "SUPPORTED" if on_side else "REFUTED"
+
+
+def detectable(sd: float, n: int, alpha: float = ALPHA) -> float:
+    """The smallest mean that a two-sided t test of n differences finds 4 times in 5, as `sd`."""
+    effect = TTestPower().solve_power(nobs=n, alpha=alpha, power=POWER)
+    return sd * abs(np.asarray(effect).item())  # at some n statsmodels finds the negative twin
+
+
+def seeds_for_difference(sd: float, effect: float, alpha: float = ALPHA) -> int:
+    """How many seeds find a mean difference of `effect` 4 times in 5, by the two-sided t test."""
+    return ceil(TTestPower().solve_power(effect_size=effect / sd, alpha=alpha, power=POWER))
+
+
+def tost_power(sd: float, n: int, margin: float, alpha: float = ALPHA) -> float:
+    """How often TOST finds equivalence if the true difference is 0, exactly.
+
+    P(abs(mean) + t.ppf(1 - alpha, n - 1) * s / sqrt(n) < margin), the mean over quantiles of s,
+    which is distributed as sd * chi(n - 1) / sqrt(n - 1). Source: Owen 1965.
+    """
+    room, slope = margin * n**0.5 / sd, t.ppf(1 - alpha, n - 1) / (n - 1) ** 0.5
+    spreads = chi(n - 1).ppf((np.arange(QUANTILES) + 0.5) / QUANTILES)
+    return float(np.mean(np.maximum(0, 2 * norm.cdf(room - slope * spreads) - 1)))
+
+
+def seeds_for_equivalence(sd: float, margin: float, alpha: float = ALPHA) -> int:
+    """How many seeds let TOST find an equality at this margin 4 times in 5."""
+    tries = range(3, MOST_TRIED)
+    return tries[bisect(tries, POWER, key=lambda n: tost_power(sd, n, margin, alpha))]

@@ -1,0 +1,134 @@
+"""An experiment's records: those that are there are read, the missing ones are trained."""
+
+from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path
+
+from normlib import data
+from normlib.arm import Arm
+from report.study import archive, pool
+from report.study.archive import Record
+from report.study.experiments import EXPERIMENTS, Experiment
+from report.study.provenance import PROTOCOL, equal, known, sources
+
+LIVE_EPOCHS = 1
+
+
+class MissingRecords(RuntimeError):
+    """The archive lacks records that are too long to train here."""
+
+
+def run(
+    experiment: Experiment,
+    fresh: bool = False,
+    folder: Path | None = None,
+    executor: Executor | None = None,
+) -> list[Record]:
+    """Return the experiment's records, arm by arm and seed by seed, and train only the missing.
+
+    `fresh` retrains all of them. New records are written to the own archive, or to `folder`, as
+    they are finished, so an interrupted sweep loses only the runs in flight; a second sweep into
+    the same archive waits for the first. Runs of edited sources are kept among the live runs, never
+    in an archive; those of a norm of your own are trained each time and never written. In the quick
+    profile a missing full record raises MissingRecords, which names the sweep to run.
+    """
+    there = {} if fresh else _readable()
+    if _missing(experiment, there):
+        with archive.only_writer(folder or archive.OWN):
+            there |= {} if fresh else _readable()  # of a sweep that was waited for
+            for record in pool.train(_missing(experiment, there), executor):
+                _keep(record, folder or archive.OWN)
+                there[record.key] = record
+    records = [there[key] for key in experiment.runs()]
+    _say_edited(experiment, records)
+    return records
+
+
+def _readable() -> dict[tuple[Arm, int], Record]:
+    """The archive's records, and where there is none those that the present sources made live."""
+    live = current(archive.read([archive.LIVE]))
+    ours = {key: record for key, record in live.items() if record.sources == sources(record.arm)}
+    edited = {key: record for key, record in ours.items() if not known(record.sources)}
+    return edited | current(archive.read())
+
+
+def _missing(experiment: Experiment, there: dict) -> list[tuple[Arm, int]]:
+    missing = [key for key in experiment.runs() if key not in there]
+    if data.profile() == "quick" and any(arm.profile == "full" for arm, _ in missing):
+        raise MissingRecords(_how_to(experiment, missing))
+    data.fetch(arm for arm, _ in missing)
+    return sorted(missing, key=lambda key: key[1])  # seed by seed: an interruption leaves pairs
+
+
+def _keep(record: Record, folder: Path) -> None:
+    """Write the record where it belongs: that of edited sources is the reader's own, and live."""
+    if record.arm.norm != "own":
+        archive.append(record, folder if known(record.sources) else archive.LIVE)
+
+
+def current(records: dict) -> dict:
+    """Those records that were made with this protocol."""
+    return {key: record for key, record in records.items() if record.protocol == PROTOCOL}
+
+
+def _how_to(experiment: Experiment, missing: list) -> str:
+    command = f"with: python3 lab.py sweep {experiment.name}"
+    advice = command if experiment.name in EXPERIMENTS else "with NORMLIB_PROFILE=full."
+    return (
+        f"{len(missing)} of {len(experiment.runs())} records of experiment {experiment.name!r} are "
+        f"missing. Train them {advice}"
+    )
+
+
+def _say_edited(experiment: Experiment, records: list[Record]) -> None:
+    others = [r for r in records if not equal(r.sources, sources(r.arm))]
+    if others:
+        print(
+            f"{len(others)} of the {len(records)} records of experiment {experiment.name!r} were "
+            "computed by other sources than the present ones. What is trained with edited sources "
+            "is kept among your live runs; sweep.live(arm, seed) trains one."
+        )
+
+
+# Live runs --------------------------------------------------------------------------------------
+
+
+def live(arm: Arm, seed: int) -> Record:
+    """Train any arm with any seed now, on this machine, whatever the archive holds.
+
+    In the full profile for one epoch: as many steps as a reader waits for. Kept apart from the
+    archive, but for a norm of your own, which is not kept. `archived(record)` is what to compare
+    it with.
+    """
+    arm = arm.quick() if data.profile() == "quick" else replace(arm, epochs=LIVE_EPOCHS)
+    data.fetch([arm])
+    (record,) = pool.train([(arm, seed)])
+    _keep_live(record)
+    return record
+
+
+def _keep_live(record: Record) -> None:
+    if record.arm.norm != "own":
+        archive.append(record, archive.LIVE)
+
+
+def archived(run: Record) -> Record | None:
+    """The archived run of a live run's arm and seed, of which it repeats the first epochs, if any.
+
+    The archive has whole runs: their arm is the live one's but for the number of epochs.
+    """
+    records = current(archive.read([archive.PUBLISHED]))
+    longer = [
+        record
+        for (arm, seed), record in records.items()
+        if seed == run.seed
+        and replace(arm, epochs=run.arm.epochs) == run.arm
+        and arm.epochs >= run.arm.epochs
+    ]
+    return max(longer, key=lambda record: record.arm.epochs, default=None)
+
+
+def live_runs() -> list[tuple[Record, Record | None]]:
+    """The latest live run of each arm and seed in this profile, each with the archived one."""
+    runs = current(archive.read([archive.LIVE])).values()
+    return [(run, archived(run)) for run in runs if run.arm.profile == data.profile()]

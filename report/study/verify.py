@@ -1,0 +1,112 @@
+"""Retrains random runs of the archive and says how far they agree: `python3 lab.py verify N`."""
+
+import argparse
+import os
+import random
+import sys
+
+import numpy as np
+
+from normlib import data
+from report.study import archive, comparisons, pool, sweep
+from report.study.archive import Record
+from report.study.progress import clock
+
+# How many steps agree, to what relative tolerance. At the published learning rate BN amplifies a
+# processor's other rounding most: its losses were seen 6e-4 apart after ten steps on two, and
+# beyond 1e-3 before a hundred.
+CLOSE = {f"the first {steps} steps within {near:g}": (steps, near) for steps, near in (
+    (100, 1e-3), (comparisons.FIRST_STEPS, comparisons.SLACK),
+)}  # fmt: skip
+EQUAL, DIFFERENT = "bitwise equal", "different"
+UNSTABLE = "the first step within 0.001, those after it apart"
+ELSEWHERE = "as it must be elsewhere: processors round otherwise, and training amplifies that"
+MEANING = {
+    EQUAL: "as it must be on the archive's processor model with its package versions",
+    **dict.fromkeys(CLOSE, ELSEWHERE),
+    UNSTABLE: "which decides nothing: steps so large that the archived loss rose in the first ten "
+    "amplify the rounding of another processor at once",
+    DIFFERENT: "the code, the data or the packages compute something else than the archive has",
+}
+
+
+def agreement(new: Record, archived: Record) -> str:
+    """How far two records of one run agree, one of MEANING: the first of them that is true.
+
+    Steps count as equal if every tenth loss is, to the relative tolerance.
+    """
+    if _results(new) == _results(archived):
+        return EQUAL
+    near = (said for said, (n, slack) in CLOSE.items() if _equal(new, archived, n, slack))
+    return next(near, UNSTABLE if _unstable(new, archived) else DIFFERENT)
+
+
+def _unstable(new: Record, archived: Record) -> bool:
+    """Whether the two, of different processors, may part at once, having begun alike.
+
+    So did no normalization at a learning rate of 0.1: 4 % apart after ten steps on two.
+    """
+    rose = archived.loss_every_10[1:2] > archived.loss_every_10[:1]
+    elsewhere = new.environment["cpu"] != archived.environment["cpu"]
+    same_length = len(new.loss_every_10) == len(archived.loss_every_10)
+    return rose and elsewhere and same_length and _equal(new, archived, 0, 1e-3)
+
+
+def _equal(new: Record, archived: Record, steps: int, tolerance: float) -> bool:
+    ours, theirs = (r.loss_every_10[: steps // 10 + 1] for r in (new, archived))
+    same_length = len(ours) == len(theirs)
+    return same_length and np.allclose(ours, theirs, tolerance, 0, equal_nan=True)
+
+
+def _results(record: Record) -> str:
+    """What was computed, by whatever code; as text, for a NaN does not equal itself."""
+    return str(record.numbers())
+
+
+def _changed(new: Record, archived: Record) -> str:
+    """What is not as it was when the archived run was made."""
+    then, now = ({**r.environment, "source code": r.sources} for r in (archived, new))
+    names = [name for name in then if now.get(name) != then[name]]
+    return f" (other {', '.join(names)} than the archive's)" if names else ""
+
+
+def chosen(count: int) -> list[Record]:
+    """So many random records of the published archive; all of them if there are fewer."""
+    records = list(sweep.current(archive.read([archive.PUBLISHED])).values())
+    return random.sample(records, min(count, len(records)))
+
+
+def verify(records: list[Record]) -> list[str]:
+    """Retrain each of the records, print how far it agrees, and return that."""
+    archived, found = {record.key: record for record in records}, []
+    data.fetch(record.arm for record in records)
+    for new in pool.train(list(archived)):
+        found.append(agreement(new, archived[new.key]))
+        changed = _changed(new, archived[new.key])
+        print(f"{new.arm.label}, seed {new.seed}: {found[-1]}{changed}", flush=True)
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="lab.py verify", description=__doc__)
+    parser.add_argument("count", type=int, nargs="?", default=5, help="how many runs (default: 5)")
+    options = parser.parse_args()
+    if options.count < 1:
+        parser.error(f"{options.count} runs prove nothing; ask for 1 or more.")
+    os.environ["NORMLIB_PROFILE"] = "full"
+    records = chosen(options.count) or sys.exit("error: the archive has no runs of this protocol.")
+    seconds = sum(record.seconds for record in records) / min(os.cpu_count() or 1, len(records))
+    print(f"Retraining {len(records)} archived runs: about {clock(seconds)} min.", flush=True)
+    try:
+        found = verify(records)
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted.")
+    except (data.DataError, pool.RunFailed) as error:
+        sys.exit(f"error: {error}")
+    for kind in dict.fromkeys(found):
+        print(f"{found.count(kind)} of {len(found)}: {kind}, {MEANING[kind]}.")
+    return int(DIFFERENT in found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""What makes training fast changes nothing: folding, fused expressions, pooling before ReLU."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from normlib import arithmetic, data, folding, gradients, layers
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+SHAPES = [(28, 28), (9, 7), (6, 4), (5, 12), (2, 3)]
+
+
+def images(height, width, dtype):
+    """Corners of real images, whose flat background ties in most windows."""
+    left = (28 - width) // 2
+    return tf.cast(data.load("quick").test_images[:17, :height, left : left + width], dtype)
+
+
+def weights(dtype, *shapes):
+    rng = np.random.default_rng(3)
+    return [tf.constant(rng.normal(0.2, 0.4, shape), dtype) for shape in shapes]
+
+
+def convolution(x, kernel, bias):
+    return tf.nn.conv2d(x, kernel, 1, "SAME") + bias
+
+
+def close(mine, theirs, dtype):
+    mine, theirs = (np.asarray(t, np.float64) for t in (mine, theirs))
+    assert np.linalg.norm(mine - theirs) <= TOLERANCE[dtype] * np.linalg.norm(theirs)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_pooling_before_relu_is_the_same_function_with_the_same_gradient(dtype):
+    """Where elements tie, too: both pay the first maximum."""
+    kernel, bias, dy = weights(dtype, (5, 5, 1, 7), (7,), (17, 14, 14, 7))
+    activations = tf.nn.conv2d(images(28, 28, dtype), kernel, 1, "SAME") + bias
+    before, after = (
+        differentiated(function, dy, activations)
+        for function in (
+            lambda h: tf.nn.relu(tf.nn.max_pool2d(h, 2, 2, "VALID")),
+            lambda h: tf.nn.max_pool2d(tf.nn.relu(h), 2, 2, "VALID"),
+        )
+    )
+    for mine, theirs in zip(before, after, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def differentiated(function, dy, *tensors):
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        y = function(*tensors)
+    return [y, *tape.gradient(y, tensors, dy)]
+
+
+def test_most_windows_of_real_images_tie():
+    """Else the test above would not see which of equal maxima is paid."""
+    x = images(28, 28, "float32")
+    corners = tf.stack([x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)])
+    ties = tf.reduce_sum(tf.cast(corners == tf.reduce_max(corners, 0), tf.int32), 0) > 1
+    assert np.mean(ties) > 0.3
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_folded_batch_norm_equals_batch_norm(shape, dtype):
+    """With a high-pass filter, whose variance is a small difference of large covariances."""
+    kernel, bias, gamma, beta, dy = weights(dtype, (5, 5, 1, 7), (7,), (7,), (7,), (17, *shape, 7))
+    highpass = np.array(kernel)
+    highpass[..., 0] = 0
+    highpass[2, 1:4, 0, 0] = [-1, 2, -1]
+    kernel, x = tf.constant(highpass), images(*shape, dtype) + 0.5
+    dy -= tf.reduce_mean(dy)  # in float32 the gradient of the kernel is less exact far from 0
+
+    def folded(kernel, gamma, beta):
+        mean, variance = folding.folded_moments(x, kernel, bias)
+        scale = gamma * tf.cast(tf.math.rsqrt(variance + 1e-5), dtype)
+        shift = (bias - tf.cast(mean, dtype)) * scale + beta
+        return convolution(x, kernel * scale, shift)
+
+    def plain(kernel, gamma, beta):
+        h = convolution(x, kernel, bias)
+        options = {"reduction_axes": (0, 1, 2), "epsilon": 1e-5}
+        return gradients.batch_norm(h, gamma, beta, **options)[0]
+
+    found, expected = (differentiated(f, dy, kernel, gamma, beta) for f in (folded, plain))
+    for mine, theirs in zip(found, expected, strict=True):
+        close(mine, theirs, dtype)
+
+
+def test_the_folded_layer_equals_convolution_and_batch_norm():
+    options = {"momentum": 0.9, "epsilon": 1e-5}
+    folded = folding.ConvolutionBatchNorm(6, 5, padding="same", **options)
+    plain = keras.Sequential([keras.layers.Conv2D(6, 5, padding="same"),
+                              layers.BatchNormalization(**options)])  # fmt: skip
+    x = images(28, 28, "float32")
+    folded.build(x.shape), plain.build(x.shape)
+    rng = np.random.default_rng(5)
+    values = {v.name: rng.normal(0.1, 0.5, v.shape) for v in folded.trainable_variables}
+    for variable in [*folded.trainable_variables, *plain.trainable_variables]:
+        variable.assign(values[variable.name])
+    for training in (True, True, False):
+        close(folded(x, training=training), plain(x, training=training), "float32")
+    for mine, theirs in zip(
+        folded.non_trainable_variables, plain.non_trainable_variables, strict=True
+    ):
+        close(mine, theirs, "float32")
+
+
+def test_patches_of_more_channels_are_an_error():
+    with pytest.raises(ValueError, match=r"one channel; received shape \(2, 4, 4, 3\)"):
+        folding.patch_moments(tf.zeros([2, 4, 4, 3]), 5)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_compiled_expressions_equal_the_written_ones(dtype):
+    """Compiled in a graph, plain in eager: BN and LN and WN forward and backward, odd sizes."""
+    x, gamma, beta, dy = weights(dtype, (5, 3, 7, 6), (6,), (6,), (5, 3, 7, 6))
+    wide = weights(dtype, (3, 7, 6), (3, 7, 6))
+
+    def batch(x, gamma, beta):
+        return gradients.batch_norm(x, gamma, beta, reduction_axes=(0, 1, 2))[0]
+
+    def layer(x, gamma, beta):
+        return gradients.layer_norm(x, gamma, beta, reduction_axes=(1, 2, 3))
+
+    def weight(v, g):
+        return gradients.weight_norm(v, g, reduction_axes=(0, 1, 2))
+
+    for function, tensors in [(batch, (x, gamma, beta)), (layer, (x, *wide)), (weight, (x, gamma))]:
+        eager = differentiated(function, dy, *tensors)
+        with arithmetic.xla():
+            compiled = differentiated(tf.function(function), dy, *tensors)
+        for mine, theirs in zip(compiled, eager, strict=True):
+            close(mine, theirs, dtype)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 1), (1, 2), (0, 2), (1, 2, 3), (0,), (3,), ()])
+def test_in_turn_reduces_all_axes(axes):
+    (x,) = weights("float64", (5, 3, 7, 6))
+    close(arithmetic.reduce_mean(x, axes), np.mean(x, axes, keepdims=True), "float64")
+    close(arithmetic.reduce_sum(x, axes), np.sum(x, axes, keepdims=True), "float64")

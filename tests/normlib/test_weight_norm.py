@@ -1,0 +1,156 @@
+"""The weight normalization wrapper as a Keras layer: built anywhere, nothing of the layer lost."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from samples import uneven
+
+from normlib import folding, layers
+
+X = tf.constant(uneven(0, 9, 6), "float32")
+
+
+def wrap(layer=None, **options):
+    return layers.WeightNormalization(layer or keras.layers.Dense(5), **options)
+
+
+def norm(wrapped):
+    """The norms of the kernel's columns."""
+    return np.linalg.norm(wrapped.v.numpy(), axis=0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.layers.Dense(5, bias_initializer="random_normal"),
+        lambda: keras.layers.Conv2D(4, (3, 2), padding="same", bias_initializer="random_normal"),
+    ],
+)
+def test_wrapping_in_weight_normalization_keeps_the_function(make):
+    plain = make()
+    x = tf.constant(
+        uneven(2, *((7, 6) if plain.name.startswith("dense") else (3, 6, 7, 2))), "float32"
+    )
+    expected = plain(x)
+    plain.kernel.assign(uneven(3, *plain.kernel.shape))
+    expected = plain(x)
+    wrapped = layers.WeightNormalization(plain)
+    np.testing.assert_allclose(wrapped(x), expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_weight_normalization_trains_v_and_g_and_not_the_plain_kernel():
+    wrapped = layers.WeightNormalization(keras.layers.Dense(5))
+    x = tf.constant(uneven(4, 7, 6), "float32")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(wrapped(x)))
+    gradients = tape.gradient(loss, [v.value for v in wrapped.trainable_variables])
+    assert sorted(v.name for v in wrapped.trainable_variables) == ["bias", "g", "kernel"]
+    kernel = next(v for v in wrapped.trainable_variables if v.name == "kernel")
+    gradient = gradients[[v is kernel for v in wrapped.trainable_variables].index(True)]
+    np.testing.assert_allclose(np.sum(kernel * gradient, 0), 0, atol=1e-3 * np.abs(gradient).max())
+
+
+def built_in_fit():
+    wrapped = wrap()
+    model = keras.Sequential([wrapped])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.fit(X, tf.zeros((9, 5)), verbose=0)
+    return wrapped
+
+
+def built_in_a_graph():
+    wrapped = wrap()
+    tf.function(wrapped)(X)
+    return wrapped
+
+
+def built_symbolically():
+    wrapped = wrap()
+    wrapped(keras.Input((6,)))
+    return wrapped
+
+
+@pytest.mark.parametrize("build", [built_in_fit, built_in_a_graph, built_symbolically])
+def test_g_is_the_norm_of_v_wherever_it_is_built(build):
+    wrapped = build()
+    np.testing.assert_allclose(wrapped.g, norm(wrapped), rtol=1e-6)
+
+
+def test_losses_masks_and_shapes_are_those_of_the_layer():
+    wrapped = wrap(keras.layers.Dense(5, activity_regularizer="l2", kernel_regularizer="l1"))
+    y = wrapped(X)
+    activity, weight = wrapped.losses
+    plain = wrapped.layer.losses
+    assert len(plain) == 1 and {float(plain[0])} <= {float(activity), float(weight)}
+    np.testing.assert_allclose(
+        float(activity) + float(weight) - float(plain[0]), 0.01 * np.sum(y**2) / 9, rtol=1e-5
+    )
+    assert wrapped.supports_masking == wrapped.layer.supports_masking
+    inner = wrap(keras.layers.Dense(5))
+    assert keras.layers.TimeDistributed(inner)(keras.Input((3, 6))).shape == (None, 3, 5)
+
+
+def test_stateless_calls_use_the_values_that_they_are_given():
+    model = keras.Sequential([keras.Input((6,)), wrap()])
+    trainable = [v.numpy() for v in model.trainable_variables]
+    names = [v.name for v in model.trainable_variables]
+    before, _ = model.stateless_call(trainable, [], X)
+    trainable[names.index("bias")] += 100.0
+    after, _ = model.stateless_call(trainable, [], X)
+    np.testing.assert_allclose(after, before + 100, rtol=1e-5)
+    trainable[names.index("g")] *= 0.0
+    zero, _ = model.stateless_call(trainable, [], X)
+    np.testing.assert_allclose(zero, 100 * np.ones((9, 5)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e6, 1e-9])
+def test_the_scale_of_v_does_not_matter_in_mixed_precision(scale):
+    wrapped = wrap(keras.layers.Dense(5, dtype="mixed_float16"))
+    before = wrapped(X)
+    wrapped.v.assign(scale * wrapped.v)
+    np.testing.assert_allclose(wrapped(X), before, rtol=2e-3, atol=2e-3)
+
+
+def test_initialize_before_anything_is_built():
+    wrapped = wrap()
+    wrapped.initialize(X)
+    y = wrapped(X).numpy()
+    np.testing.assert_allclose(y.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(y.std(0), 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "layer", [keras.layers.Conv2DTranspose(3, 2), keras.layers.Embedding(4, 2),
+              keras.layers.Conv2D(3, 2, data_format="channels_first")],
+    ids=lambda layer: layer.name,
+)  # fmt: skip
+def test_other_layers_are_refused(layer):
+    with pytest.raises(ValueError, match="Dense, Conv1D, Conv2D, Conv3D, channels last; received"):
+        wrap(layer)
+
+
+def test_what_cannot_be_initialized_or_removed():
+    for wrapped in (wrap(keras.layers.Dense(5, use_bias=False)), wrap(per_unit=False)):
+        with pytest.raises(ValueError, match="use_bias=True and per_unit=True"):
+            wrapped.initialize(X)
+    with pytest.raises(ValueError, match="call it once"):
+        wrap().remove()
+
+
+def test_fold_refuses_what_it_cannot_fold():
+    dense, norm = keras.layers.Dense(3, activation="relu"), keras.layers.BatchNormalization()
+    dense.build((None, 4)), norm.build((None, 5))
+    with pytest.raises(ValueError, match="without activation; received relu"):
+        folding.fold(dense, norm)
+    dense.activation = keras.activations.linear
+    with pytest.raises(ValueError, match="3 channels on the last axis; received 5"):
+        folding.fold(dense, norm)
+    conv, first = keras.layers.Conv2D(3, 2), keras.layers.BatchNormalization(axis=1)
+    conv.build((None, 4, 4, 2)), first.build((None, 3, 3, 3))
+    with pytest.raises(ValueError, match="received 3 on axis 1"):
+        folding.fold(conv, first)
+    with pytest.raises(ValueError, match="needs a BatchNormalization; received LayerNormalization"):
+        folding.fold(dense, keras.layers.LayerNormalization())
+    with pytest.raises(ValueError, match="fold takes layers"):
+        folding.fold(keras.layers.ReLU(), norm)

@@ -1,0 +1,223 @@
+"""The ledger's rules, as notebook A1 and claims.toml put them in words, programmed a second time.
+
+On the book, NumPy and SciPy alone; `test_second_reading.py` holds the ledger against it.
+"""
+
+import dataclasses
+import math
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+BOOK = tomllib.loads((Path(__file__).parents[3] / "report" / "claims.toml").read_text())
+BEGIN, (FEW, ALL) = BOOK["design"]["first_seed"], BOOK["design"]["looks"]
+LOOKS = [list(range(BEGIN, BEGIN + n)) for n in (FEW, ALL)]
+LOOKED_AT_AGAIN = ("confirmatory", "equivalence", "learning rate")
+GUESS = 10.0
+SHARED = ("arms", "rates", "statistic", "metric", "over", "margin", "family")
+ROWS = {row["id"]: row for row in BOOK["claims"]}
+ROWS |= {
+    row["id"]: {key: ROWS[row["like"]][key] for key in SHARED if key in ROWS[row["like"]]} | row
+    for row in BOOK["claims"]
+    if "like" in row
+}
+TESTED = {name: row for name, row in ROWS.items() if "arms" in row}
+
+
+class Estimate(NamedTuple):
+    mean: float
+    low: float
+    high: float
+    n: int
+    p: float = math.nan
+    tost: float = math.nan
+
+
+def margin(row):
+    size = row.get("margin", math.nan)
+    return BOOK["margins"][size] if isinstance(size, str) else size
+
+
+# Statistics --------------------------------------------------------------------------------------
+
+
+def student(x, size):
+    """The mean, its 95 % interval, p of 0, and p of "outside the margin"."""
+    n, middle, error = len(x), np.mean(x), np.std(x, ddof=1) / len(x) ** 0.5
+    reach = stats.t.ppf(0.975, n - 1) * error
+    p = 2 * stats.t.sf(abs(middle) / error, n - 1)
+    sides = stats.t.sf((middle + size) / error, n - 1), stats.t.cdf((middle - size) / error, n - 1)
+    return Estimate(middle, middle - reach, middle + reach, n, p, max(sides))
+
+
+def jackknife(a, b, size):
+    """The log of the ratio of the standard deviations, by pseudo-values."""
+
+    def ratio(keep):
+        return math.log(a[keep].std(ddof=1) / b[keep].std(ddof=1))
+
+    n, seeds = len(a), np.arange(len(a))
+    whole = ratio(seeds)
+    return student([n * whole - (n - 1) * ratio(seeds != i) for i in seeds], size)
+
+
+def signs(d, size):
+    """The share of seeds above 0, less one half, without ties: exact."""
+    above, n = int((d > 0).sum()), int((d != 0).sum())
+    low = stats.beta.ppf(0.025, above, n - above + 1) if above else 0
+    high = stats.beta.ppf(0.975, above + 1, n - above) if above < n else 1
+    tail = min(stats.binom.cdf(above, n, 0.5), stats.binom.sf(above - 1, n, 0.5))
+    return Estimate(above / n - 0.5, low - 0.5, high - 0.5, n, min(1, 2 * tail))
+
+
+def best(a, others, size):
+    """The difference that speaks least for "all are higher"."""
+    found = [student(a - other, size) for other in others]
+    t = [e.mean / (e.high - e.low) for e in found]
+    seen_inside = [e.mean > 0 and -size < e.low and e.high < size for e in found]
+    tost = min(1, len(found) * min(e.tost for e in found))
+    if min(t) <= 0:
+        shown = found[int(np.argmin(t))]
+        return shown._replace(p=min(1, len(found) * shown.p), tost=tost)
+    candidates = [i for i in range(len(found)) if seen_inside[i]] or range(len(found))
+    shown = found[min(candidates, key=lambda i: t[i])]
+    return shown._replace(p=max(e.p for e in found), tost=tost)
+
+
+def estimate(row, x):
+    """`x` holds an array a seed by value of each arm."""
+    size, over, arms = margin(row), row.get("over", 0), [a[:, 0] for a in x]
+    half = len(arms[0]) // 2
+    match row.get("statistic", "difference"):
+        case "difference":
+            return student(arms[0] - arms[1] - over, size)
+        case "interaction":
+            return student(arms[0] - arms[1] - arms[2] + arms[3] - over, size)
+        case "distance":
+            return student(abs(arms[0] - arms[1]) - over, size)
+        case "nearer":
+            return student(abs(arms[0] - arms[2]) - abs(arms[1] - arms[2]) - over, size)
+        case "between_seeds":
+            return student(abs(arms[0][:half] - arms[0][half : 2 * half]) - over, size)
+        case "spread":
+            return jackknife(arms[0], arms[1], size)
+        case "consistency":
+            return signs(arms[0] - arms[1], size)
+        case "best":
+            return best(arms[0], arms[1:], size)
+        case "each_epoch":
+            return max((student(d, size) for d in (x[0] - x[1]).T), key=lambda e: e.tost)
+        case "closest":
+            found = [student(other - arms[0], size) for other in arms[1:]]
+            shown = min(found, key=lambda e: e.tost)
+            return shown._replace(tost=min(1, len(found) * shown.tost))
+
+
+# Runs --------------------------------------------------------------------------------------------
+
+
+def value(metric, run):
+    if run.diverged is not None:
+        return [GUESS] if metric == "test_accuracy" else None
+    train, test = 100 * np.array(run.train_accuracy), 100 * np.array(run.test_accuracy)
+    return {
+        "test_accuracy": test[-1:],
+        "train_accuracy": train[-1:],
+        "accuracy_by_epoch": np.append(train, test),
+        "generalization_gap": train[-1:] - test[-1:],
+        "mean_training_loss": [sum(run.train_loss) / len(run.train_loss)],
+        "first_epoch_loss": run.train_loss[:1],
+        "seconds": [run.seconds],
+    }[metric]
+
+
+def settings(row, arms):
+    chosen = BOOK["learning_rates"]["chosen"]
+    for name in row["arms"]:
+        best_rate = {"learning_rate": chosen[name]} if row.get("rates") == "best" else {}
+        yield dataclasses.replace(arms[name], **best_rate)
+
+
+def read(row, runs, arms, seeds):
+    """The estimate of the seeds that are there and did not diverge; how many are, and lack none."""
+    of = [*settings(row, arms)]
+    there = [seed for seed in seeds if all((arm, seed) in runs for arm in of)]
+    metric = row.get("metric", "test_accuracy")
+    values = [[value(metric, runs[arm, seed]) for arm in of] for seed in there]
+    known = [row for row in values if all(v is not None for v in row)]
+    x = [np.array(arm, float) for arm in zip(*known, strict=True)]
+    return (estimate(row, x) if len(known) >= 4 else None), len(there), len(known)
+
+
+# Verdicts ----------------------------------------------------------------------------------------
+
+
+def adjusted(found):
+    """Twice p, Holm over the family; both p of every tested row."""
+    own = [name for name in TESTED if "like" not in TESTED[name]]
+    result = {}
+    for kind in ("p", "tost"):
+        for family in {TESTED[name]["family"] for name in own}:
+            p = {n: 1.0 for n in own if TESTED[n]["family"] == family}
+            p |= {n: getattr(found[n], kind) for n in p if found.get(n)}
+            p = {n: 1.0 if math.isnan(v) else min(1, 2 * v) for n, v in p.items()}
+            largest = 0.0
+            for rank, name in enumerate(sorted(p, key=p.get)):
+                largest = max(largest, min(1, (len(p) - rank) * p[name]))
+                result[name, kind] = largest
+    return {n: [result[TESTED[n].get("like", n), kind] for kind in ("p", "tost")] for n in TESTED}
+
+
+def decide(row, found, p, tost):
+    """The verdict, and the p of the test that gave it."""
+    size, kind = margin(row), row["claim"]
+    if kind in ("equal", "unequal"):
+        if tost <= 0.05:
+            return ("EQUIVALENT" if kind == "equal" else "REFUTED"), tost
+        if found.low > size or found.high < -size:
+            return ("REFUTED" if kind == "equal" else "SUPPORTED"), tost
+        return "INCONCLUSIVE", tost
+    if tost <= 0.05:
+        return "REFUTED", tost
+    if p > 0.05:
+        return "INCONCLUSIVE", p
+    if (kind == "higher" and found.mean < 0) or (kind == "lower" and found.mean > 0):
+        return "REFUTED", p
+    seen_inside = -size < found.low and found.high < size
+    return ("INCONCLUSIVE" if seen_inside else "SUPPORTED"), p
+
+
+def ledger(runs, arms):
+    """By claim: verdict, look, outcome, p, estimate; and the claims to be looked at again."""
+
+    def look(seeds, names):
+        found = {n: read(TESTED[n], runs, arms, seeds) for n in names}
+        whole = {n: of for n, of in found.items() if of[1] == len(seeds)}
+        return {n: e if known == len(seeds) else None for n, (e, _, known) in whole.items()}
+
+    def said(found, number):
+        p = adjusted(found)
+        return {
+            n: (*(decide(TESTED[n], e, *p[n]) if e else ("INCONCLUSIVE", math.nan)), number)
+            for n, e in found.items()
+        }
+
+    first = look(LOOKS[0], TESTED)
+    verdicts = said(first, 1)
+    open_ = {n for n, (verdict, *_) in verdicts.items() if verdict == "INCONCLUSIVE" and first[n]}
+    ours = {n for n in open_ if TESTED[n]["family"] in LOOKED_AT_AGAIN}
+    seeded = {arm for n in ours for arm in settings(TESTED[n], arms)}
+    open_ = {n for n in open_ if seeded.issuperset(settings(TESTED[n], arms))}
+    second = look(LOOKS[1], open_)
+    verdicts |= {n: row for n, row in said(first | second, 2).items() if n in second}
+    result = {}
+    for name, row in TESTED.items():
+        verdict, p, number = verdicts.get(name, ("pending", math.nan, 0))
+        held = "held" if verdict == row["prediction"] else "failed"
+        waits = number == 0 or name in open_ - set(second)
+        shown = read(row, runs, arms, LOOKS[max(number, 1) - 1])[0]
+        result[name] = verdict, number, "pending" if waits else held, p, shown
+    return result, {n for n in ours if "like" not in TESTED[n]}

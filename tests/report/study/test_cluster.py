@@ -1,0 +1,55 @@
+"""A sweep on a Dask cluster of two worker processes, one of which is killed in the middle."""
+
+import dataclasses
+import os
+import signal
+import sys
+
+import pytest
+from distributed import Client, LocalCluster
+from test_sweep import SMALL
+
+from report.study import pool, sweep, worker
+from report.study.experiments import Experiment
+
+ARM = dataclasses.replace(SMALL, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A client of a local scheduler with two processes of one thread."""
+    options = {"processes": True, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(n_workers=2, **options) as cluster, Client(cluster) as client:
+        yield client
+
+
+def test_every_record_arrives_once_though_a_worker_dies(client):
+    pids = list(client.run(os.getpid).values())
+    records = pool.train([(ARM, seed) for seed in (0, 1, 2)], client.get_executor(pure=False))
+    first = next(records)
+    os.kill(pids[0], signal.SIGKILL)
+    found = [first, *records]
+    assert sorted(record.seed for record in found) == [0, 1, 2]
+    (local,) = worker.run((ARM,), 2)
+    (remote,) = (record for record in found if record.seed == 2)
+    assert remote.numbers() == local.numbers()
+
+
+def test_the_command_line_takes_the_address(client, monkeypatch, capsys):
+    address, asked = client.scheduler.address, {}
+
+    def run(experiment: Experiment, folder, executor) -> list:
+        asked.update(name=experiment.name, sum=executor.submit(sum, [1, 2]).result(20))
+        return []
+
+    monkeypatch.setattr(sweep, "run", run)
+    monkeypatch.setenv("NORMLIB_PROFILE", "quick")
+    monkeypatch.setattr(sys, "argv", ["sweep", "baseline", "--scheduler", address])
+    sweep.main()
+    assert asked == {"name": "baseline", "sum": 3}
+
+
+def test_without_dask_the_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(SystemExit, match="pip install distributed"):
+        pool.cluster("tcp://127.0.0.1:1").__enter__()

@@ -1,0 +1,258 @@
+"""The statistics of a claim: simulated runs with known answers, and hand examples."""
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+from statsmodels.stats.multitest import multipletests
+
+from report.study import statistics
+from report.study.claims import robustness
+from report.study.statistics import Finding
+
+RUNS = 2500
+
+
+def simulated(mean, sd, n, seed=0, runs=RUNS):
+    """That many experiments of n paired differences with this true mean and spread."""
+    return np.random.default_rng(seed).normal(mean, sd, (runs, n))
+
+
+@pytest.fixture(scope="module")
+def null():
+    return [statistics.mean(d, margin=0.2) for d in simulated(0.2, 0.4, 30)]
+
+
+def test_the_interval_covers_the_true_mean_19_times_in_20(null):
+    assert 0.93 < np.mean([f.low < 0.2 < f.high for f in null]) < 0.97
+
+
+def test_no_difference_is_found_1_time_in_20():
+    found = [statistics.mean(d).p < 0.05 for d in simulated(0, 0.4, 30)]
+    assert 0.04 < np.mean(found) < 0.06
+
+
+def test_a_difference_at_the_margin_is_called_equivalent_1_time_in_20(null):
+    assert 0.04 < np.mean([f.tost < 0.05 for f in null]) < 0.06
+
+
+def test_equivalence_is_the_90_percent_interval_inside_the_margin():
+    for differences in simulated(0.1, 0.4, 30, runs=200):
+        found = statistics.mean(differences, margin=0.2)
+        low, high = scipy_stats.ttest_1samp(differences, 0).confidence_interval(0.9)
+        assert (found.tost < 0.05) == (low > -0.2 and high < 0.2)
+
+
+def test_p_and_interval_agree():
+    for differences in simulated(0.15, 0.4, 30, runs=200):
+        found = statistics.mean(differences)
+        assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 12])
+def test_as_many_seeds_as_said_find_the_difference_4_times_in_5(alpha):
+    n = statistics.seeds_for_difference(0.3, 0.2, alpha)
+    found = [statistics.mean(d).p < alpha for d in simulated(0.2, 0.3, n)]
+    assert 0.78 < np.mean(found) < 0.85  # n is whole, so a little above 0.8
+    assert statistics.detectable(0.3, n, alpha) == pytest.approx(0.2, rel=0.05)
+
+
+def test_as_many_seeds_as_said_find_the_equality_4_times_in_5():
+    n = statistics.seeds_for_equivalence(0.3, 0.2)
+    found = [statistics.mean(d, 0.2).tost < 0.05 for d in simulated(0, 0.3, n)]
+    assert 0.78 < np.mean(found) < 0.85
+    assert np.mean(found) == pytest.approx(statistics.tost_power(0.3, n, 0.2), abs=0.02)
+
+
+def test_the_power_of_equivalence_is_exact_where_the_spread_leaves_little_room():
+    differences = simulated(0, 0.7, 30, runs=20_000)
+    half = scipy_stats.t.ppf(0.95, 29) * differences.std(1, ddof=1) / 30**0.5
+    found = np.mean(np.abs(differences.mean(1)) + half < 0.25)
+    assert statistics.tost_power(0.7, 30, 0.25) == pytest.approx(found, abs=0.01)
+
+
+def test_the_detectable_effect_is_right_at_every_n():
+    found = [statistics.detectable(1, n) * n**0.5 for n in range(30, 100)]
+    assert found == pytest.approx(np.full(70, 2.85), abs=0.07)  # 1.96 + 0.84, a little more for t
+
+
+def decided(runs, n, claim, margin=np.nan):
+    """The verdicts at this n on runs that are looked at twice, each a family of its own."""
+    first = runs[:, :n]
+    p = scipy_stats.ttest_1samp(first, 0, axis=1).pvalue
+    above = scipy_stats.ttest_1samp(first, -margin, axis=1, alternative="greater").pvalue
+    below = scipy_stats.ttest_1samp(first, margin, axis=1, alternative="less").pvalue
+    for pair in zip(p, np.maximum(above, below), strict=True):
+        adjusted = [statistics.holm([value], looks=2)[0] for value in pair]
+        yield statistics.verdict(claim, finding(-0.1, 0.1, margin=margin), *adjusted)
+
+
+def test_at_either_of_two_looks_no_difference_is_found_1_time_in_20_at_most():
+    runs = simulated(0, 0.4, 60, seed=7, runs=2000)
+    looks = np.array([list(decided(runs, n, "different")) for n in (30, 60)])
+    assert 0.03 < np.mean((looks == "SUPPORTED").any(0)) < 0.055
+
+
+def test_at_either_of_two_looks_a_difference_at_the_margin_is_equivalent_1_time_in_20_at_most():
+    runs = simulated(0.2, 0.4, 60, seed=8, runs=2000)
+    looks = np.array([list(decided(runs, n, "equal", margin=0.2)) for n in (30, 60)])
+    assert 0.03 < np.mean((looks == "EQUIVALENT").any(0)) < 0.055
+
+
+def test_holm_by_hand():
+    found = statistics.holm([0.01, 0.04, 0.03, np.nan], looks=1)  # x4, x3, x2, never falling
+    assert found == pytest.approx([0.04, 0.09, 0.09, 1])
+    assert statistics.holm([0.01, 0.04, 0.6], looks=2) == pytest.approx([0.06, 0.16, 1])
+
+
+def test_holm_is_statsmodelss():
+    p = np.random.default_rng(9).uniform(0, 0.2, 23)
+    expected = multipletests(p, method="holm")[1]
+    np.testing.assert_allclose(statistics.holm(p, looks=1), expected)
+
+
+def test_welch_covers_the_true_difference_when_spreads_differ():
+    rng, covered, found = np.random.default_rng(1), [], []
+    for _ in range(1000):
+        f = statistics.welch(rng.normal(1, 0.1, 40), rng.normal(0, 1, 8), margin=1)
+        covered.append(f.low < 1 < f.high)
+        found.append(f.tost < 0.05)
+    assert 0.93 < np.mean(covered) < 0.97
+    assert 0.03 < np.mean(found) < 0.07
+
+
+def pairs(ratio, runs):
+    """Pairs of correlation 0.6 or more, the first `ratio` times as spread as the second."""
+    rng = np.random.default_rng(2)
+    common = rng.normal(size=(runs, 40))
+    a, b = common + rng.normal(0, 0.8, (2, runs, 40))
+    return zip(ratio * a + 3, b - 1, strict=True)
+
+
+def test_the_interval_of_the_spreads_covers_their_ratio_19_times_in_20():
+    found = [statistics.spread(a, b) for a, b in pairs(1.5, RUNS)]
+    assert 0.93 < np.mean([f.low < np.log(1.5) < f.high for f in found]) < 0.97
+    for f in found[:200]:
+        assert (f.p < 0.05) == (f.low > 0 or f.high < 0)
+
+
+def test_equal_spreads_of_outliers_are_called_different_less_than_1_time_in_10():
+    """Where Pitman and Morgan's test, which needs normal values, says so one time in five."""
+    rng = np.random.default_rng(3)
+    common, own = rng.standard_t(3, (1000, 30)), rng.standard_t(3, (2, 1000, 30))
+    found = [statistics.spread(a, b).p for a, b in zip(*(0.75 * common + own), strict=True)]
+    assert np.mean(np.array(found) < 0.05) < 0.1
+
+
+def test_share_leaves_ties_out_and_is_the_sign_test():
+    found = statistics.share([1, 2, 3, 4, 5, 6, -1, 0])
+    assert (found.mean, found.n) == (pytest.approx(6 / 7 - 0.5), 7)
+    assert found.p == pytest.approx(2 * (1 + 7) / 2**7)
+    assert found.low < 6 / 7 - 0.5 < found.high <= 0.5
+    nothing = statistics.share([0, 0, 0])
+    assert (nothing.low, nothing.high, nothing.p, nothing.n) == (-0.5, 0.5, 1, 0)
+
+
+def finding(low, high, tost=1.0, p=0.01, margin=0.2):
+    return Finding((low + high) / 2, low, high, 40, p, tost, margin)
+
+
+def test_the_weakest_is_the_rival_nearest_to_winning_and_a_loss_is_corrected():
+    strong, weak = finding(0.5, 0.7), finding(0.05, 0.35)
+    assert statistics.weakest([strong, weak]).p == weak.p
+    lost = statistics.weakest([strong, finding(-0.4, -0.1, p=0.02, tost=0.3)])
+    assert (lost.mean, lost.p, lost.tost) == pytest.approx((-0.25, 0.04, 0.6))
+    assert statistics.weakest([finding(0.1, 1.1), finding(0.15, 0.25)]).high == 1.1
+
+
+def test_the_weakest_is_one_seen_inside_the_margin_before_any_other_that_is_higher():
+    doubtful, sure = finding(0.01, 1.1, p=0.04), finding(0.05, 0.15, p=0.001, tost=0.04)
+    found = statistics.weakest([doubtful, sure])
+    assert (found.high, found.p, found.tost) == pytest.approx((0.15, 0.04, 0.08))
+    assert statistics.verdict("higher", found, found.p, found.tost) == "INCONCLUSIVE"
+    assert statistics.weakest([finding(-0.3, 0.1), sure]).high == 0.1  # not higher is worse
+
+
+def test_of_runs_that_never_differ_none_is_the_best():
+    same = statistics.mean([0.0, 0.0, 0.0, 0.0], 0.2)
+    found = statistics.weakest([finding(0.5, 0.7), same])
+    assert found.mean == 0 and statistics.verdict("higher", found, 1, found.tost) == "REFUTED"
+
+
+def test_one_rival_inside_the_margin_is_enough_against_the_best():
+    inside, unsure = finding(0.03, 0.09, tost=0.001), finding(0.0, 0.5, tost=0.4)
+    assert statistics.weakest([unsure, inside]).tost == pytest.approx(0.002)
+
+
+def test_the_least_equal_decides_for_all():
+    first, last = finding(-0.1, 0.1, tost=0.01), finding(-0.3, 0.1, tost=0.2)
+    assert statistics.least_equal([first, last]) is last
+    wide, off = finding(-0.5, 0.5, tost=0.3), finding(0.1, 0.14, tost=0.01)
+    assert statistics.least_equal([wide, off]) is wide  # not the largest mean
+
+
+def test_the_most_equal_of_three_is_corrected_for_the_choice():
+    found = statistics.most_equal([finding(0.4, 0.6), finding(0, 0.1, tost=0.01), finding(0, 0.4)])
+    assert (found.mean, found.tost) == pytest.approx((0.05, 0.03))
+
+
+UP, DOWN, FAR = finding(0.1, 0.5), finding(-0.5, -0.1), finding(0.21, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("claim", "found", "p", "tost", "expected"),
+    [
+        ("higher", UP, 0.01, 1, "SUPPORTED"),
+        ("lower", UP, 0.01, 1, "REFUTED"),
+        ("lower", DOWN, 0.01, 1, "SUPPORTED"),
+        ("higher", DOWN, 0.01, 1, "REFUTED"),
+        ("different", DOWN, 0.01, 1, "SUPPORTED"),
+        ("higher", UP, 0.06, 1, "INCONCLUSIVE"),  # the adjusted p decides, not the interval
+        ("higher", UP, 0.01, 0.01, "REFUTED"),  # there, but inside the margin
+        ("different", UP, 0.5, 0.01, "REFUTED"),
+        ("equal", UP, 0.5, 0.01, "EQUIVALENT"),
+        ("equal", UP, 0.01, 0.06, "INCONCLUSIVE"),  # the interval reaches into the margin
+        ("equal", FAR, 0.01, 1, "REFUTED"),
+        ("equal", finding(-0.5, -0.21), 0.01, 1, "REFUTED"),
+        ("higher", UP, 0.01, np.nan, "SUPPORTED"),  # no margin
+        ("higher", finding(0.1, 0.19), 0.01, 0.06, "INCONCLUSIVE"),  # there, and seen inside
+        ("lower", finding(0.1, 0.19, margin=np.nan), 0.01, np.nan, "REFUTED"),
+        ("higher", finding(-0.19, -0.1), 0.01, 0.06, "REFUTED"),  # however small, the other side
+        ("lower", finding(0.1, 0.19), 0.01, 0.06, "REFUTED"),
+        ("different", finding(-0.19, -0.1), 0.01, 0.06, "INCONCLUSIVE"),
+        ("unequal", FAR, 0.01, 1, "SUPPORTED"),
+        ("unequal", UP, 0.01, 0.06, "INCONCLUSIVE"),
+        ("unequal", UP, 0.5, 0.01, "REFUTED"),
+    ],
+)
+def test_verdict(claim, found, p, tost, expected):
+    assert statistics.verdict(claim, found, p, tost) == expected
+
+
+def test_sign_flips_give_the_exact_p_of_few_seeds():
+    assert robustness.sign_flip([1.0, 2, 3, 4, 5]) == pytest.approx(2 / 2**5)
+    assert robustness.signed_ranks([1.0, 2, 3, 4, 5]) == pytest.approx(2 / 2**5)
+
+
+def test_bca_covers_the_mean_of_skewed_differences():
+    rng = np.random.default_rng(4)
+    found = [robustness.bca(rng.exponential(1, 40)) for _ in range(200)]
+    assert 0.87 < np.mean([low < 1 < high for low, high in found]) <= 0.98
+
+
+def test_two_way_has_the_variance_of_seeds_and_of_images():
+    rng = np.random.default_rng(5)
+    seeds, images = rng.normal(0, 1, (50, 1)), rng.normal(0, 3, (1, 400))
+    low, high = robustness.two_way(0.5 + seeds + images, resamples=4000)
+    sd = (seeds.var() / 50 + images.var() / 400) ** 0.5
+    centre = 0.5 + seeds.mean() + images.mean()
+    assert (high - low) / 2 == pytest.approx(1.96 * sd, rel=0.07)
+    assert (high + low) / 2 == pytest.approx(centre, abs=0.15 * sd)
+
+
+def test_superiority_is_the_share_of_seeds_with_wilsons_interval():
+    share, low, high = robustness.superiority([1, 1, 1, -1, 0])
+    assert share == 0.6
+    z, n = 1.959964, 5
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5 / (1 + z**2 / n)
+    assert (low, high) == pytest.approx((centre - half, centre + half), rel=1e-5)

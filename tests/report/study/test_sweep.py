@@ -1,0 +1,209 @@
+"""Sweeps: what is missing is trained, in one-thread processes, and nothing finished is lost."""
+
+import dataclasses
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from made_runs import record
+
+from normlib import train
+from normlib.arm import Arm
+from report.study import archive, arms, experiments, pool, progress, provenance, sweep, worker
+from report.study.experiments import Experiment
+
+SMALL = Arm(epochs=1, batch_size=500, profile="quick")
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Empty archives: published, own, live."""
+    for name in ("PUBLISHED", "OWN", "LIVE"):
+        monkeypatch.setattr(archive, name, tmp_path / name)
+    return tmp_path
+
+
+def known(arm, seed, **changes):
+    values = {"protocol": train.PROTOCOL, "sources": provenance.sources(arm)}
+    return record(seed, arm=arm, **(values | changes))
+
+
+def test_run_trains_what_is_missing_and_returns_it_in_order(folders):
+    archive.append(known(SMALL, 1), folders / "PUBLISHED")
+    experiment = Experiment("some", (SMALL,), (0, 1))
+    first = sweep.run(experiment)
+    assert [r.seed for r in first] == [0, 1]
+    assert first[1].seconds == 12.5 and first[0].environment["threads"] == 1
+    assert [key[1] for key in archive.read([folders / "OWN"])] == [0]
+    again = sweep.run(experiment)
+    assert again[0].seconds == first[0].seconds  # not trained again
+
+
+def test_a_record_does_not_depend_on_how_many_ran_beside_it(folders):
+    (alone,) = pool.train([(SMALL, 5)])
+    beside = {record.key: record for record in pool.train([(SMALL, 5), (SMALL, 6)])}
+    assert alone.numbers() == beside[SMALL, 5].numbers() != beside[SMALL, 6].numbers()
+
+
+def test_fresh_retrains_what_is_there(folders):
+    archive.append(known(SMALL, 0), folders / "OWN")
+    (found,) = sweep.run(Experiment("some", (SMALL,), (0,)), fresh=True)
+    assert found.seconds != 12.5
+
+
+def test_records_of_another_protocol_do_not_count(folders):
+    old = known(arms.NONE, 0, protocol=train.PROTOCOL - 1)
+    assert sweep.current({old.key: old}) == {}
+
+
+def test_a_missing_full_record_in_the_quick_profile_names_the_sweep(folders):
+    with pytest.raises(sweep.MissingRecords, match=r"3 of 3 .* python3 lab.py sweep baseline"):
+        sweep.run(experiments.EXPERIMENTS["baseline"])
+
+
+def test_changed_sources_are_said(folders, capsys):
+    archive.append(known(SMALL, 0, sources="old"), folders / "PUBLISHED")
+    archive.append(known(SMALL, 1), folders / "PUBLISHED")
+    sweep.run(Experiment("some", (SMALL,), (0, 1)))
+    assert "1 of these 2 records were computed by other sources" in capsys.readouterr().out
+
+
+def test_finished_runs_survive_a_failing_one(folders, monkeypatch):
+    def one_fails(arms, seed, progress):
+        if seed == 1:
+            raise worker.RunFailed("out of memory")
+        return [known(arm, seed) for arm in arms]
+
+    monkeypatch.setattr(worker, "run", one_fails)
+    with pytest.raises(worker.RunFailed, match=r"1 runs failed; the others are kept. out of mem"):
+        sweep.run(Experiment("some", (SMALL,), (0, 1, 2)))
+    assert sorted(key[1] for key in archive.read([folders / "OWN"])) == [0, 2]
+
+
+def test_a_killed_process_loses_its_run_only_and_a_restart_trains_it(folders, monkeypatch):
+    experiment = Experiment("some", (dataclasses.replace(SMALL, epochs=2),), (0, 1))
+    sound = worker.State
+
+    def kill_once(*arguments):
+        monkeypatch.setattr(worker, "State", sound)
+        os.kill(next(iter(worker.RUNNING)).pid, signal.SIGKILL)
+        return sound(*arguments)
+
+    monkeypatch.setattr(worker, "State", lambda **values: kill_once(*values.values()))
+    with pytest.raises(worker.RunFailed, match="code -9"):
+        sweep.run(experiment)
+    assert len(archive.read([folders / "OWN"])) == 1
+    assert len(sweep.run(experiment)) == 2 == len(archive.read([folders / "OWN"]))
+
+
+def test_a_failing_run_says_why(folders):
+    arm = Arm(norm="own", source="def wrong(x, gamma, beta):\n    return missing", profile="quick")
+    with pytest.raises(worker.RunFailed, match=r"code 1(.|\n)*name 'missing' is not defined"):
+        worker.run((arm,), 0)
+
+
+def test_two_sweeps_at_once_train_every_run_once(folders, monkeypatch, capsys):
+    trained = []
+
+    def train_one(arms, seed, progress):
+        trained.append(seed)
+        return [known(arm, seed) for arm in arms]
+
+    monkeypatch.setattr(worker, "run", train_one)
+    experiment = Experiment("some", (SMALL,), tuple(range(20)))
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(sweep.run, [experiment, experiment]))
+    assert sorted(trained) == list(range(20)) and len(found[0]) == len(found[1]) == 20
+
+
+def test_runs_are_trained_seed_by_seed(folders, monkeypatch):
+    other, order = dataclasses.replace(SMALL, batch_size=400), []
+    monkeypatch.setattr(
+        pool, "train", lambda runs, _: order.extend(runs) or map(known, *zip(*runs, strict=True))
+    )
+    sweep.run(Experiment("some", (SMALL, other), (0, 1)))
+    assert [(arm, seed) for arm, seed in order] == [(SMALL, 0), (other, 0), (SMALL, 1), (other, 1)]
+
+
+def test_live_run_repeats_the_first_epoch_of_the_archived_one(folders, monkeypatch):
+    archive.append(known(arms.OUR_BN, 0), folders / "PUBLISHED")
+    monkeypatch.setenv("NORMLIB_PROFILE", "full")
+    monkeypatch.setattr(pool, "train", lambda runs: [known(*run) for run in runs])
+    run = sweep.live(arms.OUR_BN, 0)
+    assert run.arm == dataclasses.replace(arms.OUR_BN, epochs=sweep.LIVE_EPOCHS)
+    assert sweep.archived(run).arm == arms.OUR_BN
+    assert [pair[1].arm for pair in sweep.live_runs()] == [arms.OUR_BN]
+    assert not (folders / "OWN").exists()
+    sweep.live(Arm(norm="own", source="def f(x, gamma, beta):\n    return x\n"), 0)
+    assert [pair[0].arm for pair in sweep.live_runs()] == [run.arm]
+    with pytest.raises(sweep.MissingRecords, match="seed 77, to compare with; take an arm of"):
+        sweep.archived(dataclasses.replace(run, seed=77))
+
+
+def test_sources_ignore_comments_and_docstrings_and_nothing_else(tmp_path):
+    file = tmp_path / "code.py"
+    texts = ['"""One."""\nx = 1  # why\n', '"""Two."""\nx = 1\n', '"""Two."""\nx = 2\n']
+    codes = [file.write_text(text) and provenance._code(file) for text in texts]
+    assert codes[0] == codes[1] != codes[2]
+
+
+def test_sources_are_read_the_same_by_every_python(tmp_path):
+    """ast.dump and ast.unparse differ between 3.11 and 3.13, so the archive would look changed."""
+    file = tmp_path / "code.py"
+    file.write_text("def f(x, *, y=None):\n    return f'{x!r} it\\'s', x[1:, 0]\n")
+    assert provenance._code(file) == (
+        "Module(body=[FunctionDef(name='f', args=arguments(args=[arg(arg='x')], "
+        "kwonlyargs=[arg(arg='y')], kw_defaults=[Constant()]), body=[Return(value=Tuple(elts=["
+        "JoinedStr(values=[FormattedValue(value=Name(id='x', ctx=Load()), conversion=114), "
+        "Constant(value=\" it's\")]), Subscript(value=Name(id='x', ctx=Load()), slice=Tuple(elts=["
+        "Slice(lower=Constant(value=1)), Constant(value=0)], ctx=Load()), ctx=Load())], "
+        "ctx=Load()))])])"
+    )
+
+
+def test_a_line_that_a_killed_process_wrote_half_is_no_record():
+    assert worker._read(['["record", {"arm": '], print) == []
+
+
+def states():
+    for done in (10, 20):
+        yield progress.State("our BN, seed 0", done, 20, 1, 2, 0.5)
+
+
+LONGER = progress.State("our BN, seed 0", 40, 40, 4, 4, 0.5)  # another run of that label
+
+
+def test_progress_goes_to_the_side_channel(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("NORMLIB_PROGRESS", str(tmp_path / "progress"))
+    reporter = progress.Reporter(runs=2)
+    reporter.pause = 0
+    for state in (*states(), LONGER):
+        reporter.take(state)
+        reporter.show()
+    lines = (tmp_path / "progress").read_text().splitlines()
+    assert len(lines) == 3
+    assert all(f'"runs_done": {i}, "runs": 2' in line for i, line in enumerate(lines))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_progress_is_silent_when_off_and_on_stderr_in_a_plain_process(monkeypatch, capfd):
+    for target, expected in (("off", ""), ("", "our BN, seed 0: epoch 1 of 2, step 20 of 20")):
+        monkeypatch.setenv("NORMLIB_PROGRESS", target)
+        reporter = progress.Reporter(runs=1)
+        for state in states():
+            reporter.take(state)
+        reporter.show()
+        assert capfd.readouterr().err.startswith(expected)
+
+
+def test_arms_that_are_scored_differently_are_trained_once(folders, monkeypatch):
+    both = [dataclasses.replace(SMALL, norm="batch", evaluation=e) for e in ("running", "batch")]
+    found, run = [], worker.run
+    monkeypatch.setattr(worker, "run", lambda *a, **k: found.append(a) or run(*a, **k))
+    records = list(pool.train([(arm, 3) for arm in [SMALL, *both]]))
+    assert sorted(len(arms) for arms, _ in found) == [1, 2]
+    running, batch = (next(r for r in records if r.arm == arm) for arm in both)
+    assert running.train_loss == batch.train_loss and running.test_loss != batch.test_loss
+    (alone,) = pool.train([(both[1], 3)])
+    assert alone.numbers() == batch.numbers()

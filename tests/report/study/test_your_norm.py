@@ -1,0 +1,65 @@
+"""A norm of one's own, exactly as the notebook tells the reader to add it."""
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from report.study import archive, arms, experiments, figures, sweep, your_norm
+
+NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "06_the_family_and_your_own.ipynb"
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory):
+    """The arm that the notebook's cell makes, in a file as a reader's cell has one."""
+    (cell,) = (
+        c for c in nbformat.read(NOTEBOOK, 4).cells if "own-norm" in c.metadata.get("tags", [])
+    )
+    file = tmp_path_factory.mktemp("own") / "reader.py"
+    file.write_text(f"import tensorflow as tf\nfrom normlib import own\n\n{cell.source}\n")
+    spec = importlib.util.spec_from_file_location("reader", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return replace(module.mine, profile="quick", epochs=1)
+
+
+def test_it_trains_in_worker_processes_and_is_drawn_as_theirs(mine, monkeypatch, tmp_path):
+    monkeypatch.setattr(archive, "OWN", tmp_path)
+    contest = (replace(arms.NONE.quick(), epochs=1), mine)
+    records = sweep.run(experiments.Experiment("mine", contest, (0,)))
+    assert [record.arm for record in records] == list(contest)
+    assert records[1].test_accuracy != records[0].test_accuracy
+    assert [file.name for file in tmp_path.glob("*.jsonl")] == ["epochs=1-profile=quick.jsonl"]
+    axes = figures.per_epoch(records, "test_accuracy").axes[0]
+    line = axes.get_lines()[-1]
+    assert line.get_label() == "largest_norm, yours" and line.get_color() == figures.PINK
+
+
+def test_it_is_known_by_its_code(mine):
+    other = replace(mine, source=mine.source.replace("1e-5", "1e-4"))
+    assert other != mine and hash(other) != hash(mine)
+
+
+def test_its_layer_computes_it_and_trains_gamma_and_beta(mine):
+    layer = your_norm.Normalization(mine.source)
+    y = layer(tf.constant([[1.0, -4.0, 2.0]]))
+    np.testing.assert_allclose(y, [[0.25, -1.0, 0.5]], rtol=1e-4)
+    assert [v.name for v in layer.trainable_variables] == ["gamma", "beta"]
+
+
+def test_the_arm_needs_the_code():
+    with pytest.raises(ValueError, match="go together"):
+        arms.Arm(norm="own")
+
+
+def test_a_function_that_cannot_be_a_norm_is_an_error_that_says_why():
+    norm = lambda x, gamma, beta: x  # noqa: E731
+    with pytest.raises(ValueError, match=r"failed: its source is no `def`\. Write"):
+        your_norm.arm(norm)
+    with pytest.raises(ValueError, match=r"^placement must be one of"):
+        your_norm.arm(norm, placement="input")
