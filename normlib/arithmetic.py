@@ -1,6 +1,7 @@
 """Averages and sums over axes, and element-wise expressions compiled into one pass over memory."""
 
 import functools
+import math
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ def reduce_mean(x, reduction_axes, weights=None) -> tf.Tensor:
         return _in_turn(tf.reduce_mean, x, reduction_axes)
     weights = tf.broadcast_to(weights, tf.shape(x))
     weighted = tf.where(weights > 0, weights * x, 0)  # whatever x holds where it is masked
-    total, count = (tf.reduce_sum(t, reduction_axes, keepdims=True) for t in (weighted, weights))
+    total, count = total_of(weighted, reduction_axes), total_of(weights, reduction_axes)
     return tf.math.divide_no_nan(total, count)
 
 
@@ -86,20 +87,65 @@ def reduce_sum(x, reduction_axes) -> tf.Tensor:
     return _in_turn(tf.reduce_sum, x, reduction_axes)
 
 
+def total_of(x, reduction_axes) -> tf.Tensor:
+    """Return `tf.reduce_sum` over `reduction_axes`, which keep length 1, in its own order."""
+    axes = checks.axes(x, reduction_axes)
+    if _is_long(x, axes):
+        return _sum_in_blocks(x, axes)
+    return tf.reduce_sum(x, axes, keepdims=True)
+
+
 def _in_turn(reduce, x, reduction_axes) -> tf.Tensor:
     """Of channels, the last position last: TensorFlow adds rows of few channels slowly."""
     axes = checks.axes(x, reduction_axes)
-    if axes[1:] and axes[-1] < len(x.shape) - 1:
-        x, axes = reduce(x, axes[:-1], keepdims=True), axes[-1:]
-    return reduce(x, axes, keepdims=True)
+    of_channels = axes[1:] and axes[-1] < len(x.shape) - 1
+    turns = [axes[:-1], axes[-1:]] if of_channels else [axes]
+    if any(_is_long(x, turn) for turn in turns):
+        total = _sum_in_blocks(x, axes)
+        return total if reduce is tf.reduce_sum else total * share_of_mean(x, axes)
+    for turn in turns:
+        x = reduce(x, turn, keepdims=True)
+    return x
+
+
+LONG, BLOCK = 2**16, 2**12  # elements; the lab's own arms add fewer in a turn
+
+
+def _is_long(x, axes: tuple[int, ...]) -> bool:
+    """Whether `x` has, or may have, so many elements on the axes that float32 loses them.
+
+    TensorFlow adds one after the other: 2**24 ones and any more of them are 2**24.
+    """
+    lengths = [x.shape[axis] for axis in axes]
+    return None in lengths or math.prod(lengths) > LONG
+
+
+def _sum_in_blocks(x, axes: tuple[int, ...]) -> tf.Tensor:
+    """The sum over one axis after the other, of a long one as the sum of its blocks' sums."""
+    shape = [1 if axis in axes else length for axis, length in enumerate(x.shape)]
+    for axis in axes:
+        if x.shape[axis] is None or x.shape[axis] > BLOCK:
+            x = _sums_of_blocks(x, axis)
+        x = tf.reduce_sum(x, axis, keepdims=True)
+    return tf.ensure_shape(x, shape)
+
+
+def _sums_of_blocks(x, axis: int) -> tf.Tensor:
+    """`x` with the axis cut into blocks of equal length, the last one filled up with 0, summed."""
+    shape, length = tf.shape(x), tf.shape(x)[axis]
+    blocks = tf.maximum((length - 1) // BLOCK + 1, 1)
+    each = -(-length // blocks)
+    room = tf.one_hot(axis, len(x.shape), blocks * each - length, 0, dtype=tf.int32)
+    filled = tf.pad(x, tf.stack([tf.zeros_like(room), room], axis=1))
+    cut = tf.reshape(filled, tf.concat([shape[:axis], [blocks, each], shape[axis + 1 :]], 0))
+    return tf.reduce_sum(cut, axis + 1)
 
 
 def sum_like(gradient, parameter) -> tf.Tensor:
     """Return the gradient summed over the axes on which `parameter` was broadcast."""
     lead = len(gradient.shape) - len(parameter.shape)
     shared = [lead + i for i, length in enumerate(parameter.shape) if length == 1]
-    total = tf.reduce_sum(gradient, [*range(lead), *shared])
-    return tf.reshape(total, tf.shape(parameter))
+    return tf.reshape(total_of(gradient, [*range(lead), *shared]), tf.shape(parameter))
 
 
 def share_of_mean(x, reduction_axes, weights=None) -> tf.Tensor:
@@ -108,5 +154,5 @@ def share_of_mean(x, reduction_axes, weights=None) -> tf.Tensor:
         lengths = tf.gather(tf.shape(x), tf.constant(reduction_axes, tf.int32))
         count = tf.reduce_prod(lengths)
         return 1 / tf.cast(count, x.dtype)
-    total = tf.reduce_sum(tf.broadcast_to(weights, tf.shape(x)), reduction_axes, keepdims=True)
+    total = total_of(tf.broadcast_to(weights, tf.shape(x)), reduction_axes)
     return tf.math.divide_no_nan(weights, total)

@@ -7,7 +7,7 @@ themselves, so they can be differentiated again.
 
 import tensorflow as tf
 
-from normlib.arithmetic import one_pass, reduce_mean, reduce_sum, share_of_mean, sum_like
+from normlib.arithmetic import one_pass, reduce_mean, reduce_sum, share_of_mean, sum_like, total_of
 
 
 def batch_norm(
@@ -22,7 +22,7 @@ def batch_norm(
 
     share: what each element has of the mean, 1 / n or weights / sum_S(weights); dmean, dvariance:
     gradients at the returned statistics, 0 unless the loss reads them; `total` sums over replicas
-    (`replicas.py`), else nothing. Source: Ioffe & Szegedy 2015, section 3; the mask adds `share`.
+    (`gradients.py`), else nothing. Source: Ioffe & Szegedy 2015, section 3; the mask adds `share`.
     """
     inv_std = tf.math.rsqrt(variance + epsilon)
     sum_dy = reduce_sum(dy, reduction_axes)
@@ -106,7 +106,7 @@ def weight_norm(dw, unit, norm, g, *, reduction_axes):
     dv is the part of dw across v, dg the part along it; both 0 where v is.
     Source: Salimans & Kingma 2016, equation 3.
     """
-    dg = tf.reduce_sum(dw * unit, reduction_axes, keepdims=True)
+    dg = total_of(dw * unit, reduction_axes)
     scale = tf.math.divide_no_nan(g, norm)
     dv = one_pass(lambda: scale * (dw - dg * unit))
     return dv, sum_like(dg, g)

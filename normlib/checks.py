@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 from numbers import Integral
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -36,7 +37,7 @@ def arguments(per_channel: bool = False) -> Callable:
             outputs = op(*wide, **options)
             if not isinstance(outputs, tuple):
                 return tf.cast(outputs, x.dtype)
-            return tf.cast(outputs[0], x.dtype), *outputs[1:]
+            return tf.cast(outputs[0], x.dtype), *(representable(s, x) for s in outputs[1:])
 
         return checked
 
@@ -68,14 +69,37 @@ def widen(x, *others) -> list[tf.Tensor]:
 
 def axes(x: tf.Tensor, reduction_axes) -> tuple[int, ...]:
     """Return the axes sorted and counted from 0; raises ValueError for one that `x` lacks."""
-    given = (reduction_axes,) if isinstance(reduction_axes, Integral) else tuple(reduction_axes)
-    rank = len(x.shape)
-    if any(not -rank <= a < rank for a in given) or len({a % rank for a in given}) < len(given):
+    return tuple(sorted(axes_of(len(x.shape), reduction_axes, "reduction_axes")))
+
+
+def axes_of(rank: int, given, name: str) -> tuple[int, ...]:
+    """Return the axes counted from 0, in the order given; raises ValueError for wrong ones."""
+    given = (given,) if isinstance(given, Integral) else tuple(given)
+    whole = all(isinstance(a, Integral) for a in given)
+    if (
+        not whole
+        or any(not -rank <= a < rank for a in given)
+        or len({a % rank for a in given}) < len(given)
+    ):
         raise ValueError(
-            f"reduction_axes must be distinct and between {-rank} and {rank - 1} for x of rank "
+            f"{name} must be distinct whole numbers between {-rank} and {rank - 1} for x of rank "
             f"{rank}; received {given}."
         )
-    return tuple(sorted(a % rank for a in given))
+    return tuple(int(a) % rank for a in given)
+
+
+def representable(statistic: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Return the statistic of `x`; raises ValueError for a finite `x` whose squares overflow.
+
+    Where TensorFlow computes eagerly: in a graph nothing can be raised, and the statistic is Inf.
+    """
+    lost = tf.executing_eagerly() and not np.isfinite(statistic).all()
+    if lost and np.size(x) and np.isfinite(x).all():
+        raise ValueError(
+            f"x is too large for {statistic.dtype.name}: its squares overflow, at elements up to "
+            f"{np.abs(x).max():.1g}. Divide x by a constant first, or cast it to float64."
+        )
+    return statistic
 
 
 def _shape(parameter) -> tuple:

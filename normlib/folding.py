@@ -129,7 +129,7 @@ def fold(layer, batch_norm) -> keras.layers.Layer:
     Source: Ioffe & Szegedy 2015, section 3.1 (inference is a fixed linear transform).
     """
     check_outputs_last(layer, "fold")
-    channels = layer.kernel.shape[-1]
+    channels, shape = layer.kernel.shape[-1], layer.get_build_config()["input_shape"]
     if layer.activation is not keras.activations.linear:
         raise ValueError(
             f"fold needs a layer without activation; received {layer.activation.__name__}. Put the "
@@ -137,14 +137,14 @@ def fold(layer, batch_norm) -> keras.layers.Layer:
         )
     if not isinstance(batch_norm, keras.layers.BatchNormalization):
         raise ValueError(f"fold needs a BatchNormalization; received {type(batch_norm).__name__}.")
-    rank, found = len(layer.kernel.shape), batch_norm.moving_mean.shape[0]
+    rank, found = len(layer.compute_output_shape(shape)), batch_norm.moving_mean.shape[0]
     if found != channels or batch_norm.axis not in (-1, rank - 1):
         raise ValueError(
-            f"fold needs a batch normalization of the layer's {channels} channels on the last "
-            f"axis; received {found} on axis {batch_norm.axis}."
+            f"fold needs a batch normalization of the layer's {channels} channels on the last of "
+            f"its output's {rank} axes; received {found} on axis {batch_norm.axis}."
         )
     folded = type(layer).from_config(layer.get_config() | {"use_bias": True})
-    folded.build(layer.get_build_config()["input_shape"])
+    folded.build(shape)
     scale, shift = _affine(batch_norm)
     kernel, *bias = (np.asarray(w, np.float64) for w in layer.get_weights())
     folded.set_weights([kernel * scale, (bias[0] if bias else 0) * scale + shift])

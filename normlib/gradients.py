@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from normlib import backward, checks, ops
-from normlib.arithmetic import share_of_mean
+from normlib.arithmetic import share_of_mean, total_of
 
 
 @checks.arguments(per_channel=True)
@@ -147,9 +147,18 @@ def synchronized_batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 
     return tf.cast(y, x.dtype), mean, variance
 
 
+def elements(x, synchronized: bool) -> int | tf.Tensor:
+    """How many elements `x` has, in all replicas if `synchronized`; a number where it is known."""
+    context = tf.distribute.get_replica_context() if synchronized else None
+    known = x.shape.num_elements()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tf.size(x) if known is None else known
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.size(x))
+
+
 def merged_moments(x, weights, total, *, reduction_axes):
     """Return mean, variance and count of all replicas; `total` sums tensors over them."""
-    own = tf.reduce_sum(weights, reduction_axes, keepdims=True)
+    own = total_of(weights, reduction_axes)
     _, own_mean, own_variance = ops.batch_norm(
         x, 1.0, 0.0, reduction_axes=reduction_axes, weights=weights
     )

@@ -5,6 +5,8 @@ move both ways; the mathematics is ours. `axis` is Keras's: the axis KEPT in bat
 instance norm, the axes AVERAGED over in layer and RMS norm.
 """
 
+from contextlib import contextmanager
+
 import keras
 import tensorflow as tf
 
@@ -32,7 +34,7 @@ def _along(vector, x, axes, default: float):
     """The variable with length 1 on the axes of `x` that are not its own; or the default."""
     if vector is None:
         return default
-    own = {a % len(x.shape) for a in axes}
+    own = checks.axes_of(len(x.shape), axes, "axis")
     return tf.reshape(vector, [n if a in own else 1 for a, n in enumerate(x.shape)])
 
 
@@ -49,6 +51,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
     not count; a minibatch in which none counts moves the statistics towards 0, as in Keras.
     """
 
+    def build(self, input_shape):
+        """Make the variables; raises ValueError for an `axis` that the input lacks."""
+        checks.axes_of(len(input_shape), self.axis, "axis")
+        super().build(input_shape)
+
     def call(self, inputs, training=None, mask=None):
         """Normalize with the minibatch's statistics if `training`, else with the moving ones."""
         if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
@@ -57,10 +64,22 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 f"mask.shape={mask.shape}, inputs.shape={inputs.shape}"
             )
         x = _floating(inputs)
-        normalize = self._train if training and self.trainable else self._infer
-        return tf.cast(normalize(x, mask), self.compute_dtype)
+        if not (training and self.trainable):
+            return tf.cast(self._infer(x), self.compute_dtype)
+        with self._kept_if_empty(x):
+            return tf.cast(self._train(x, mask), self.compute_dtype)
 
-    def _infer(self, x, mask):
+    @contextmanager
+    def _kept_if_empty(self, x):
+        """A minibatch of no elements has no statistics, and leaves the moving ones as they were."""
+        count = gradients.elements(x, self.synchronized)
+        certain = isinstance(count, int) and count > 0
+        kept = [] if certain else [tf.identity(v) for v in self.non_trainable_variables]
+        yield
+        for variable, old in zip(self.non_trainable_variables, kept, strict=False):
+            variable.assign(tf.where(count > 0, variable, old))
+
+    def _infer(self, x):
         gamma, beta = (
             _along(self.gamma, x, [self.axis], 1.0),
             _along(self.beta, x, [self.axis], 0.0),
@@ -108,6 +127,13 @@ class LayerNormalization(keras.layers.LayerNormalization):
     The deprecated `rms_scaling=True` is left to Keras; use RMSNormalization.
     """
 
+    def build(self, input_shape):
+        """Make the variables; raises ValueError for an `axis` that the input lacks."""
+        axes = checks.axes_of(len(input_shape), self.axis, "axis")
+        if axes != tuple(sorted(axes)):  # Keras sorts [1, -1] before it counts from 0
+            self.axis = sorted(axes)
+        super().build(input_shape)
+
     def call(self, inputs):
         """Normalize every example with its own statistics."""
         if self.rms_scaling:
@@ -121,6 +147,13 @@ class LayerNormalization(keras.layers.LayerNormalization):
 @serializable
 class GroupNormalization(keras.layers.GroupNormalization):
     """`ops.group_norm`: every example over each of the `groups` of channels at `axis`."""
+
+    def build(self, input_shape):
+        """Make the variables; raises ValueError for an `axis` that the input lacks."""
+        (axis,) = checks.axes_of(len(input_shape), self.axis, "axis")
+        if axis == 0:
+            raise ValueError("axis must not be that of the examples; received 0.")
+        super().build(input_shape)
 
     def call(self, inputs):
         """Normalize every group of every example with its own statistics."""
@@ -158,6 +191,11 @@ class InstanceNormalization(GroupNormalization):
 @serializable
 class RMSNormalization(keras.layers.RMSNormalization):
     """`ops.rms_norm` over `axis`, with a `scale` (the ops' gamma) of the shape of those axes."""
+
+    def build(self, input_shape):
+        """Make the variable; raises ValueError for an `axis` that the input lacks."""
+        checks.axes_of(len(input_shape), self.axis, "axis")
+        super().build(input_shape)
 
     def call(self, x):
         """Divide every example by the root mean square of its features."""

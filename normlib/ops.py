@@ -10,7 +10,7 @@ what it computes. Training calls these very functions: see `gradients.py`.
 import tensorflow as tf
 
 from normlib import checks
-from normlib.arithmetic import one_pass, reduce_mean, refined_mean
+from normlib.arithmetic import one_pass, reduce_mean, refined_mean, total_of
 
 
 @checks.arguments(per_channel=True)
@@ -136,7 +136,7 @@ def rms_norm(x, gamma, *, reduction_axes, epsilon: float = 1e-6) -> tf.Tensor:
 
     x: (N, ..., D); gamma: as in layer norm. Source: Zhang & Sennrich 2019, equation 4.
     """
-    mean_square = reduce_mean(tf.square(x), reduction_axes)
+    mean_square = checks.representable(reduce_mean(tf.square(x), reduction_axes), x)
     inv_rms = tf.math.rsqrt(mean_square + epsilon)
     return gamma * inv_rms * x
 
@@ -164,7 +164,7 @@ def direction(v, *, reduction_axes) -> tuple[tf.Tensor, tf.Tensor]:
     """
     largest = tf.stop_gradient(tf.reduce_max(tf.abs(v), reduction_axes, keepdims=True))
     scaled = tf.math.divide_no_nan(v, largest)
-    square = tf.reduce_sum(tf.square(scaled), reduction_axes, keepdims=True)
+    square = total_of(tf.square(scaled), reduction_axes)
     inv_norm = tf.where(square > 0, tf.math.rsqrt(tf.where(square > 0, square, 1)), 0)
     return scaled * inv_norm, tf.math.divide_no_nan(largest, inv_norm)
 

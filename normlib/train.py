@@ -37,7 +37,8 @@ class Result:
     Losses in nats per example, accuracies as fractions, one value an epoch; training values are
     means over the epoch while the weights move. `loss_every_10` holds the minibatch loss at steps
     0, 10, 20 …; `predictions` the class of every test image, uint8; `diverged` the first step with
-    a loss that was not finite, or None; `telemetry` what the probe measured, one row a time.
+    a loss that was not finite, or an epoch's last step if a weight is not finite then, or None;
+    `telemetry` what the probe measured, one row a time.
     """
 
     train_loss: list[float]
@@ -60,7 +61,7 @@ def run(
     The seed fixes the initial weights and, separately, the batch order of every epoch.
     `progress(step, steps, epoch, accuracy)` is called every ten steps, with the training accuracy
     of the epoch so far; then `probe(trainer, step)`, whose rows become the result's telemetry. A
-    loss that is not finite ends the run, and the result says at which step it `diverged`.
+    loss or weight that is not finite ends the run, and the result says where it `diverged`.
     `check_gradients` is for ops that were edited: see `Trainer`.
     """
     (result,) = runs((arm,), seed, progress, probe, check_gradients)
@@ -77,7 +78,7 @@ def runs(
     log = Log()
     scores: dict[Arm, list[Score]] = {arm: [] for arm in arms}
     for epoch in range(1, shared.epochs + 1):
-        log.add(*trainer.train(epoch, progress))
+        log.add(*trainer.train(epoch, progress), trainer.is_finite())
         if log.diverged is not None:
             break
         for arm in arms:
@@ -97,10 +98,12 @@ class Log:
     diverged: int | None = None
     seconds: float = 0.0
 
-    def add(self, losses: list[float], accuracy: float) -> None:
-        """Add an epoch; one that diverged has its losses only."""
+    def add(self, losses: list[float], accuracy: float, finite: bool) -> None:
+        """Add an epoch; one that diverged, or left weights that are not `finite`, adds no mean."""
         self.losses += losses
         self.diverged = first_not_finite(self.losses)
+        if self.diverged is None and not finite:
+            self.diverged = len(self.losses) - 1
         if self.diverged is None:
             self.train_loss.append(float(np.mean(losses)))
             self.train_accuracy.append(accuracy)
@@ -184,6 +187,10 @@ class Trainer:
             if first_not_finite(losses) is not None:
                 break
         return losses, hits / seen
+
+    def is_finite(self) -> bool:
+        """Whether all weights and statistics are: pooling and ReLU hide a NaN from the loss."""
+        return all(np.isfinite(variable.numpy()).all() for variable in self.model.variables)
 
     def _order(self, epoch: int) -> np.ndarray:
         size = len(self.labels)

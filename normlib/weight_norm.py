@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from normlib import gradients, ops
+from normlib import checks, gradients, ops
 
 OUTPUTS_LAST = tuple(
     getattr(keras.layers, name) for name in ("Dense", "Conv1D", "Conv2D", "Conv3D")
@@ -49,8 +49,13 @@ class WeightNormalization(keras.layers.Wrapper):
         self.g = self.add_weight(name="g", shape=shape, initializer=self._norm, autocast=False)
 
     def _norm(self, shape=(), dtype=None):
-        _, norm = ops.direction(self.v.value, reduction_axes=self.reduction_axes)
+        _, norm = self._direction()
         return tf.cast(tf.reshape(norm, shape), dtype or norm.dtype)
+
+    def _direction(self):
+        """The unit vectors of v and their norms, of half precision too in float32."""
+        (v,) = checks.widen(self.v.value)
+        return ops.direction(v, reduction_axes=self.reduction_axes)
 
     def call(self, x, **kwargs):
         """Call the wrapped layer with the normalized kernel."""
@@ -99,9 +104,10 @@ class WeightNormalization(keras.layers.Wrapper):
     def _unit_moments(self, x) -> tuple[np.ndarray, np.ndarray]:
         if not self.built:
             self.build(x.shape)
-        unit, _ = ops.direction(self.v.value, reduction_axes=self.reduction_axes)
+        unit, _ = self._direction()
         activation, self.layer.activation = self.layer.activation, keras.activations.linear
         try:
+            unit = tf.cast(unit, self.v.dtype)
             t = self._call_with({"kernel": unit, "bias": tf.zeros(self.layer.bias.shape)}, x)
         finally:
             self.layer.activation = activation

@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -16,14 +17,13 @@ from pathlib import Path
 import nbformat
 import psutil
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from traitlets.config import Config
 
 from report.exporters import HTMLReport, PDFReport
-from report.progress import Progress, clock
 from report.publish import COPIED, clear, publish
+from report.study.progress import Follower, clock
 
 ROOT = Path(__file__).parents[1]
 TITLE = "What normalization really does: a lab report on Batch, Layer and Weight Normalization"
@@ -41,21 +41,21 @@ def main(arguments: list[str] | None = None) -> int:
         f"about {MINUTES[options.profile]} minutes on two cores.",
         flush=True,
     )
-    _clean(build)
-    with Progress(build / "progress.jsonl") as progress:
+    _clean(build, ("notebooks", "live") if options.publish else ("notebooks",))
+    with Follower(build / "progress.jsonl") as progress:
         try:
             executed = execute(notebooks, build / "notebooks", options.profile, progress)
-        except CellExecutionError as error:
-            kept = f"What was executed is in {build / 'notebooks'}."
-            print(f"\nerror: {strip_ansi(str(error))}\n{kept}", file=sys.stderr)
-            return 1
         except KeyboardInterrupt:
             print(f"\ninterrupted; what was executed is in {build / 'notebooks'}.", file=sys.stderr)
             return 130
     report = write_report(executed, build)
+    print(f"Done in {clock(time.monotonic() - begin)} min.", *report, sep="\n  ")
+    if failed := failures(executed):
+        print(*failed, "The report shows what there is; nothing was published.",
+              sep="\n", file=sys.stderr)  # fmt: skip
+        return 1
     if options.publish:
         publish(executed, options.root)
-    print(f"Done in {clock(time.monotonic() - begin)} min.", *report, sep="\n  ")
     return 0
 
 
@@ -67,11 +67,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _clean(build: Path) -> None:
-    """Keep the reader's own runs and benchmark; what notebooks write is written anew."""
+def _clean(build: Path, folders: Iterable[str] = ("notebooks",)) -> None:
+    """Keep the reader's own runs and benchmark; what notebooks write is written anew.
+
+    What is published shows the live runs of its own notebooks only.
+    """
     for name in COPIED:
         clear(build / name)
-    for name in ("notebooks", "live"):
+    for name in folders:
         shutil.rmtree(build / name, ignore_errors=True)
     (build / "notebooks").mkdir(parents=True)
 
@@ -80,18 +83,19 @@ def _clean(build: Path) -> None:
 
 
 def execute(
-    notebooks: list[Path], folder: Path, profile: str, progress: Progress
+    notebooks: list[Path], folder: Path, profile: str, progress: Follower
 ) -> dict[str, NotebookNode]:
     """Execute the notebooks, two at a time, the last one when the others are done.
 
-    The last one shows what the others trained. Raises CellExecutionError for a failing cell.
+    The last one shows what the others trained. A cell that fails stops neither its notebook nor the
+    others: see `failures`.
     """
     os.environ.update(NORMLIB_PROFILE=profile, NORMLIB_PROGRESS=str(progress.file))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
 
     def one(notebook: Path) -> tuple[str, NotebookNode]:
         done = _execute(notebook, folder)
-        progress.line(f"{notebook.name} done")
+        progress.line(f"{notebook.name} done", lasting=True)
         return notebook.stem, done
 
     *first, last = notebooks
@@ -118,17 +122,28 @@ def _execute(notebook: Path, folder: Path) -> NotebookNode:
         config=encrypted,
         kernel_name="python3",
         timeout=None,
+        allow_errors=True,
         record_timing=False,
         store_widget_state=False,
         resources={"metadata": {"path": str(notebook.parent)}},
     )
     try:
         client.execute()
-    except CellExecutionError as error:
-        raise CellExecutionError(f"{notebook.name}: {error}", error.ename, error.evalue) from None
     finally:
         nbformat.write(_tidy(executed), folder / notebook.name)
     return executed
+
+
+def failures(executed: dict[str, NotebookNode]) -> list[str]:
+    """One line per cell that failed: its notebook, its number, its code's first line, the error."""
+    return [
+        f"error: {name}.ipynb, cell {cell.execution_count}, `{cell.source.splitlines()[0]}`: "
+        f"{output.ename}: {' '.join(output.evalue.split())[:300]}"
+        for name, notebook in executed.items()
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    ]
 
 
 def _tidy(notebook: NotebookNode) -> NotebookNode:
@@ -140,6 +155,9 @@ def _tidy(notebook: NotebookNode) -> NotebookNode:
     }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                output.traceback = [strip_ansi(line) for line in output.traceback]
     return notebook
 
 

@@ -9,6 +9,9 @@ import nbformat
 import pandas as pd
 from nbformat import NotebookNode
 
+from report.study import archive_csv
+from report.study.claims import summary
+
 COPIED = ("figures", "tables")
 LEDGER, MODES, SPEED = "claims.csv", "table-a7.csv", "benchmark.csv"
 OURS = r"[HEL]\d+"  # the ledger's rows that the README has: hypotheses, equivalences, best rates
@@ -18,8 +21,6 @@ BENCHMARK = "benchmark*"  # tables that `lab.py bench` writes, and no notebook
 
 def publish(executed: dict[str, NotebookNode], root: Path) -> None:
     """Renew the committed notebooks, report, figures, tables, data release and README."""
-    from normlib import release  # not above: TensorFlow comes with it, and few need it
-
     build = root / "report" / "build"
     for name, notebook in executed.items():
         nbformat.write(_without_machine(notebook), root / "notebooks" / f"{name}.ipynb")
@@ -29,7 +30,7 @@ def publish(executed: dict[str, NotebookNode], root: Path) -> None:
         clear(root / "report" / name)
         own = shutil.ignore_patterns(BENCHMARK)
         shutil.copytree(build / name, root / "report" / name, ignore=own, dirs_exist_ok=True)
-    release.write(root / "report" / "tables", root / "report" / "runs")
+    archive_csv.write(root / "report" / "tables", root / "report" / "runs")
     write_numbers(root / "README.md", root / "report" / "tables")
 
 
@@ -67,8 +68,6 @@ def numbers(tables: Path) -> dict[str, str]:
 
 def findings(table: Path) -> str:
     """What the ledger comes to, and our hypotheses in a table."""
-    from normlib import summary  # not above: TensorFlow comes with it, and few need it
-
     book = pd.read_csv(table, keep_default_na=False, na_values={"mean": ""})
     ours = book[book["id"].str.fullmatch(OURS)][SHOWN].astype(str)
     return f"{summary.in_short(book)}\n\n{markdown(ours.rename(columns={'outcome': 'prediction'}))}"

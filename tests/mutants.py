@@ -24,7 +24,8 @@ BACKWARD = "backward.batch_norm"
 
 MUTANTS = [
     # Statistics
-    Mutant("sample variance, n - 1", "ops.batch_norm", "reduce_mean(squares, reduction_axes, weights)",
+    Mutant("sample variance, n - 1", "ops.batch_norm",
+           "reduce_mean(squares, reduction_axes, weights)",
            "tf.reduce_sum(squares, reduction_axes, keepdims=True) / (\n"
            "        tf.cast(tf.size(x) / tf.size(mean), x.dtype) - 1)", f"{FORWARD}[batch_norm]"),
     Mutant("E[x²] − E[x]²", "ops.batch_norm", "tf.math.squared_difference(x, mean)",
@@ -37,8 +38,9 @@ MUTANTS = [
     Mutant("stop-gradient inside the variance", "ops.layer_norm",
            "squared_difference(x, mean)", "squared_difference(x, tf.stop_gradient(mean))",
            "euler_holds_for_the_plain_ops"),
-    Mutant("mask ignored in the count", "arithmetic.reduce_mean", "tf.broadcast_to(weights, tf.shape(x))",
-           "tf.ones_like(x)", f"{FORWARD}[batch_norm, masked]"),
+    Mutant("mask ignored in the count", "arithmetic.reduce_mean",
+           "tf.broadcast_to(weights, tf.shape(x))", "tf.ones_like(x)",
+           f"{FORWARD}[batch_norm, masked]"),
     Mutant("masked NaN counts", "arithmetic.reduce_mean", "tf.where(weights > 0, weights * x, 0)",
            "weights * x", "masked_elements_do_not_count"),
     Mutant("float64 downcast", "checks.widen", "tf.cast(t, dtype)", "tf.cast(t, tf.float32)",
@@ -66,7 +68,8 @@ MUTANTS = [
     Mutant("x·r + (β − μ·r)", "ops.batch_norm", "gamma * inv_std * (x - mean) + beta",
            "gamma * inv_std * x + (beta - gamma * inv_std * mean)", "constants_give_beta"),
     Mutant("BN over the batch axis only", "ops.batch_norm",
-           "refined_mean(x, reduction_axes,", "refined_mean(x, reduction_axes[:1],", f"{FORWARD}[batch_norm]"),
+           "refined_mean(x, reduction_axes,", "refined_mean(x, reduction_axes[:1],",
+           f"{FORWARD}[batch_norm]"),
     Mutant("BN ignores its mask", "ops.batch_norm", "squares, reduction_axes, weights",
            "squares, reduction_axes",
            f"{FORWARD}[batch_norm, masked]"),
@@ -156,11 +159,11 @@ MUTANTS = [
            f"{TAPE}[weight_norm]"),
     Mutant("WN: dg along v, not unit", "backward.weight_norm", "sum_like(dg, g)",
            "sum_like(dg * norm, g)", f"{TAPE}[weight_norm]"),
-    Mutant("parameters' gradient averaged", "arithmetic.sum_like", "tf.reduce_sum(",
-           "tf.reduce_mean(", f"{TAPE}[layer_norm]"),
+    Mutant("parameters' gradient averaged", "arithmetic.sum_like", "total_of(gradient,",
+           "reduce_mean(gradient,", f"{TAPE}[layer_norm]"),
     # Layers
     Mutant("statistics written at inference", "layers.BatchNormalization.call",
-           "if training and self.trainable", "if True",
+           "if not (training and self.trainable)", "if False",
            "moving_statistics_follow_their_closed_form"),
     Mutant("frozen BN trains", "layers.BatchNormalization.call", "training and self.trainable",
            "training", "moving_statistics_follow_their_closed_form"),

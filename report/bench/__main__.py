@@ -9,21 +9,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import normlib.archive  # first of all: it keeps TensorFlow from greeting
 from normlib import data
 from report.bench import alone, contenders, parts, problem, tables, targets, torch_venv
 from report.bench.contenders import NORMS, SHORT, Contender
 from report.bench.progress import Progress
 from report.bench.race import Result, race
-from report.progress import clock
+from report.study import archive
+from report.study.progress import clock
 
 STEPS, ROUNDS = 20, 7  # a block, and how many of each contender are measured
 SCALED = ("none", "batch", "layer")
-MODULES = ("normlib", "normlib.layers", "report.study.worker", "report.study.sweep")
+MODULES = ("normlib", "normlib.layers", "report.study.recording", "report.study.sweep")
 IMPORTS = 5
 MEMORY_BLOCKS, SCALING_BLOCKS, IMPORT_BLOCKS, PARTS_BLOCKS = 50, 80, 8, 200  # as long as these
 BUSY = 0.5  # processes that want a core: threads that wait for one another suffer most
-OWN, PUBLISHED = normlib.archive.ROOT / "build" / "tables", normlib.archive.ROOT / "tables"
+OWN, PUBLISHED = archive.ROOT / "build" / "tables", archive.ROOT / "tables"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -80,7 +80,7 @@ def epoch(arm: Arm, images: Dataset, size: int, epochs: int) -> dict:
     trainer = train.Trainer(arm, SEED, images)
     begins = []
     for number in range(1, epochs + 2):
-        losses, _ = trainer.train(number, lambda *_: None)
+        losses, _ = trainer.train(number)
         begins.append(time.perf_counter())
     seconds = statistics.median(after - before for before, after in pairwise(begins))
     return {

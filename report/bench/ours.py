@@ -14,7 +14,7 @@ def build(spec: dict, problem: Problem) -> Train:
     set_threads(spec["threads"])
     images = Dataset(problem.images, problem.labels, problem.images[:0], problem.labels[:0])
     trainer = Trainer(Arm(spec["norm"], **spec["options"]), SEED, images)
-    return timed(lambda block: trainer.train(block + 1, lambda *_: None)[0])
+    return timed(lambda block: trainer.train(block + 1)[0])
 
 
 def set_threads(threads: int) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import tensorflow as tf
 
 from normlib import data, train
+from normlib.arithmetic import xla
 from normlib.arm import Arm
 from report.bench.ours import set_threads
 from report.bench.problem import SEED
@@ -91,9 +92,10 @@ def _block(work: Callable, x: tf.Tensor) -> Callable:
     @tf.function
     def block(x):
         total = 0.0
-        for _ in tf.range(REPEATS):
-            for result in work(x):
-                total += tf.reshape(result, [-1])[0]  # else it is not computed
+        with xla():
+            for _ in tf.range(REPEATS):
+                for result in work(x):
+                    total += tf.reshape(result, [-1])[0]  # else it is not computed
         return total
 
     return partial(block, x)

@@ -1,10 +1,8 @@
 """Shows how far the benchmark is, and about how long it will go on."""
 
-import shutil
-import sys
 import time
 
-from report.progress import clock
+from report.study.progress import Line, clock
 
 
 class Progress:
@@ -12,21 +10,14 @@ class Progress:
 
     def __init__(self, blocks: int):
         self.blocks, self.done, self.stage = blocks, 0, ""
-        self.begin, self.shown = time.monotonic(), 0.0
-        self.terminal = sys.stdout.isatty()
+        self.line, self.shown = Line(), 0.0
 
     def __call__(self, name: str, blocks: int = 1) -> None:
         """Show that `name` begins, and count its blocks as done."""
-        if self.terminal or time.monotonic() - self.shown > 10:
-            self._print(name)
+        now = time.monotonic()
+        if self.line.terminal or now - self.shown > 10:
+            left = (now - self.line.begin) / max(self.done, 1) * (self.blocks - self.done)
+            about = f", about {clock(left)} left" if self.done else ""
+            self.line(f"{self.stage}: {name}{about}")
+            self.shown = now
         self.done += blocks
-
-    def _print(self, name: str) -> None:
-        self.shown = time.monotonic()
-        spent = self.shown - self.begin
-        left = spent / max(self.done, 1) * (self.blocks - self.done)
-        about = f", about {clock(left)} left" if self.done else ""
-        text = f"[{clock(spent)}] {self.stage}: {name}{about}"
-        if self.terminal:
-            text = f"\r{text[: shutil.get_terminal_size().columns - 1]}\033[K"
-        print(text, end="" if self.terminal else "\n", flush=True)

@@ -4,13 +4,14 @@ NumPy and the standard library only, since the contenders' environments differ.
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
+
+from report.study.json_lines import taking_stdout
 
 BATCH_SIZE = 100
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
@@ -66,10 +67,9 @@ def serve(build: Callable[[dict, Problem], Train]) -> None:
 
     `build(spec, problem)` makes the network and returns what trains it for one block.
     """
-    output = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print is not the protocol's
+    send = taking_stdout()
     spec = json.loads(sys.argv[1])
     train = build(spec, load(spec["problem"]))
     for block, _ in enumerate(sys.stdin):
         seconds, losses = train(block)
-        print(json.dumps([seconds, list(losses)]), file=output)
+        send([seconds, list(losses)])

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from report.bench.contenders import Contender
+from report.study.json_lines import received
 
 ROOT = Path(__file__).parents[2]
 # One network, if the first losses agree to a thousandth; rounding then drives them apart, by
@@ -54,7 +55,8 @@ class Process:
         self.process = subprocess.Popen(
             [contender.python, "-m", contender.module,
              json.dumps(spec | {"options": contender.options})],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, cwd=ROOT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, cwd=ROOT,
+            encoding="utf-8",
         )  # fmt: skip
 
     def begin(self) -> None:
@@ -65,10 +67,9 @@ class Process:
 
     def end(self) -> tuple[float, list[float]]:
         """Wait for the block's seconds and losses; raises ChildProcessError if it ended."""
-        line = self.process.stdout.readline()
-        if not line:
-            raise ChildProcessError(self._reason())
-        return json.loads(line)
+        for answer in received(self.process.stdout):
+            return answer
+        raise ChildProcessError(self._reason())
 
     def _reason(self) -> str:
         code = self.process.wait()

@@ -158,14 +158,28 @@ def same_numbers(run: Record, archived: Record) -> bool:
     return all(here == there[: len(here)] for here, there in pairs)
 
 
-def comparison(run: Record, archived: Record) -> str:
-    """The sentence that sets a run beside the archived run whose first epochs it repeats."""
-    row = _comparison(run, archived)
-    return (
-        f"Trained here, {run.arm.label} with seed {run.seed} scored {row['your run (%)']} % on the "
-        f"test images after epoch {row['epoch']}; the archived run scored "
-        f"{row['archived run (%)']} % then. {_agreement(run, archived)}"
-    )
+def comparison(run: Record, archived: Record | None) -> str:
+    """The sentence on a run made here, beside the archived run whose first epochs it repeats."""
+    here = f"Trained here, {run.arm.label} with seed {run.seed} {_outcome(run, run)}."
+    if archived is None:
+        return (
+            f"{here} The archive has no run of this arm with this seed, so there is nothing to "
+            "compare it with."
+        )
+    return f"{here} The archived run {_outcome(archived, run)}. {_agreement(run, archived)}"
+
+
+def _outcome(record: Record, run: Record) -> str:
+    """What became of a record by the last epoch that a run has."""
+    epoch = min(len(record.test_accuracy), len(run.test_accuracy)) or len(record.test_accuracy)
+    if record.diverged is not None and epoch == len(record.test_accuracy):
+        return f"diverged: its loss was not finite at step {record.diverged}"
+    return f"scored {_percent(record, epoch)} % on the test images after epoch {epoch}"
+
+
+def _percent(record: Record, epoch: int) -> str:
+    accuracies = record.test_accuracy
+    return f"{100 * accuracies[epoch - 1]:.2f}" if 0 < epoch <= len(accuracies) else "diverged"
 
 
 def _agreement(run: Record, archived: Record) -> str:
@@ -176,18 +190,18 @@ def _agreement(run: Record, archived: Record) -> str:
     return f"Their losses differ by at most {gap:.0e} (relative), {steps}."
 
 
-def comparison_table(pairs: Iterable[tuple[Record, Record]]) -> pd.DataFrame:
-    """A row a pair (run here, archived run): test accuracies in percent, and how equal."""
+def comparison_table(pairs: Iterable[tuple[Record, Record | None]]) -> pd.DataFrame:
+    """One row per pair (run here, archived run): test accuracies in percent, and how equal."""
     return pd.DataFrame([_comparison(*pair) for pair in pairs])
 
 
-def _comparison(run: Record, archived: Record) -> dict:
+def _comparison(run: Record, archived: Record | None) -> dict:
     epoch = len(run.test_accuracy)
     return {
         "mode": run.arm.label,
         "seed": run.seed,
         "epoch": epoch,
-        "your run (%)": f"{100 * run.test_accuracy[epoch - 1]:.2f}",
-        "archived run (%)": f"{100 * archived.test_accuracy[epoch - 1]:.2f}",
-        "agreement": _agreement(run, archived),
+        "your run (%)": _percent(run, epoch),
+        "archived run (%)": _percent(archived, epoch) if archived else "–",
+        "agreement": _agreement(run, archived) if archived else "The archive has no such run.",
     }

@@ -1,9 +1,10 @@
 """What a notebook shows: figures, tables and computed prose, numbered, captioned and saved."""
 
+import inspect
 import io
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -65,6 +66,11 @@ def save_table(frame: pd.DataFrame, name: str) -> None:
 def prose(text: str) -> None:
     """Display a paragraph whose numbers were computed."""
     display({"text/markdown": text, "text/plain": text}, raw=True, metadata={"prose": True})
+
+
+def source(function: Callable) -> None:
+    """Print the code of a function as it stands in its file, without its docstring."""
+    print(re.sub(r'\n +""".*?"""', "", inspect.getsource(function), count=1, flags=re.S).rstrip())
 
 
 def environments(records: Iterable[Record]) -> None:

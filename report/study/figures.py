@@ -1,4 +1,4 @@
-"""One function per kind of figure; `page.py` shows and saves them.
+"""One function per kind of figure; `display.py` shows and saves them.
 
 Functions that draw take records, not models, and return the figure. Importing this module sets
 the lab's Matplotlib style.
@@ -62,20 +62,27 @@ def per_epoch(records: Sequence[Record], *metrics: str) -> Figure:
     figure, axes = plt.subplots(1, len(metrics), figsize=(5.2 * len(metrics) + 1, 4), squeeze=False)
     for ax, metric in zip(axes[0], metrics, strict=True):
         for arm, runs in by_arm(records).items():
-            _seeds_and_mean(ax, arm, [getattr(run, metric) for run in runs], metric)
+            curves = {run.seed: getattr(run, metric) for run in runs}
+            draw_metric(ax, arm, pd.DataFrame(curves), metric)
         epochs = range(1, max(len(record.test_loss) for record in records) + 1)
         ax.set(xlabel="epoch", ylabel=AXIS[metric], xticks=epochs)
     axes[0, -1].legend(loc="best", fontsize="small")
     return figure
 
 
-def _seeds_and_mean(ax, arm: Arm, curves: list[list[float]], metric: str) -> None:
-    values = np.array(curves) * (100 if metric.endswith("accuracy") else 1)
-    epochs = np.arange(1, values.shape[1] + 1)
-    ax.plot(epochs, values.T, linewidth=0.8, alpha=0.45, **style(arm))
-    ax.plot(epochs, values.mean(0), linewidth=2.4, label=arm.label, **style(arm))
+def draw_metric(ax, arm: Arm, curves: pd.DataFrame, metric: str) -> None:
+    """An arm's metric against epochs, one row per epoch and a column per seed."""
+    curves = curves.set_index(curves.index + 1) * (100 if metric.endswith("accuracy") else 1)
+    draw_seeds_and_mean(ax, arm, curves)
     if metric == "test_accuracy" and arm in PUBLISHED:
-        ax.plot(epochs[-1] + 0.12, PUBLISHED[arm], "D", markersize=6, color=style(arm)["color"])
+        place = curves.index[-1] + 0.12
+        ax.plot(place, PUBLISHED[arm], "D", markersize=6, color=style(arm)["color"])
+
+
+def draw_seeds_and_mean(ax, arm: Arm, curves: pd.DataFrame) -> None:
+    """Every seed, a column of the curves, thin, and their mean thick, against the index."""
+    ax.plot(curves, linewidth=0.8, alpha=0.45, **style(arm))
+    ax.plot(curves.mean(axis=1), linewidth=2.4, label=arm.label, **style(arm))
 
 
 def per_step(records: Sequence[Record], window: int = 10) -> Figure:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from normlib import data, gradients, layers, model, ops, train
+from normlib import data, gradients, layers, model, train
 from normlib.arm import Arm
+from report.study import variants  # noqa: F401 -- the broken backward passes
 
 ROOT = Path(__file__).parents[2]
 SUITES = ROOT / "tests" / "normlib" / "test_keras_suites.py"
@@ -74,28 +75,13 @@ def implementations(name: str, options: dict, shape: tuple[int, ...]) -> pd.Data
             evaluate(getattr(library, name)(**options, dtype=dtype), shape)
             for library in (layers, keras.layers)
         )
-        with automatic():
+        with gradients.automatic():
             tape = evaluate(getattr(layers, name)(**options, dtype=dtype), shape)
         for quantity, value in ours.items():
             closed = difference(value, tape[quantity])["relative"]
             against = difference(value, theirs[quantity]) | {"closed form, relative": closed}
             rows.append({"layer": name, "quantity": quantity, "type": dtype} | against)
     return pd.DataFrame(rows)
-
-
-class automatic:
-    """Within this context the layers' gradients are the tape's, of the plain ops."""
-
-    NAMES = ("batch_norm", "normalize", "layer_norm", "group_norm", "rms_norm", "weight_norm")
-
-    def __enter__(self):
-        self.closed = {name: getattr(gradients, name) for name in self.NAMES}
-        for name in self.NAMES:
-            setattr(gradients, name, getattr(ops, name))
-
-    def __exit__(self, *_):
-        for name, function in self.closed.items():
-            setattr(gradients, name, function)
 
 
 def offset_errors(dtype: str, offsets: np.ndarray) -> pd.DataFrame:

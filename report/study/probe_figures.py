@@ -45,27 +45,26 @@ def _ratio(ax, arm: Arm, rows: pd.DataFrame, kernel: str) -> None:
     mean = rows.groupby("step").mean(numeric_only=True)
     units = (mean[f"{kernel} {end} ratio"] for end in ("lowest", "highest"))
     ax.fill_between(mean.index, *units, color=figures.style(arm)["color"], alpha=0.2, linewidth=0)
-    _seeds_and_mean(ax, arm, rows, f"{kernel} ratio")
+    _draw(ax, arm, rows, f"{kernel} ratio")
 
 
 def _lengths(ax, arm: Arm, rows: pd.DataFrame, kernel: str) -> None:
-    _seeds_and_mean(ax, arm, rows, f"{kernel} w")
+    _draw(ax, arm, rows, f"{kernel} w")
     if arm.norm == "weight":
         v = rows.groupby("step")[f"{kernel} v"].mean()
         ax.plot(v, ":", color=figures.style(arm)["color"], linewidth=1.6)
 
 
-def _seeds_and_mean(ax, arm: Arm, rows: pd.DataFrame, column: str) -> None:
+def _draw(ax, arm: Arm, rows: pd.DataFrame, column: str) -> None:
     curves = rows.pivot(index="step", columns="seed", values=column)
-    ax.plot(curves, linewidth=0.7, alpha=0.4, **figures.style(arm))
-    ax.plot(curves.mean(axis=1), linewidth=2.2, label=arm.label, **figures.style(arm))
+    figures.draw_seeds_and_mean(ax, arm, curves)
 
 
 def sharpness(records: Sequence[Record]) -> Figure:
     """The Hessian's largest eigenvalue against the step, with the stability threshold."""
     figure, ax = plt.subplots(figsize=(8, 4.2))
     for arm, rows in _arms(probe_results.measured(records)):
-        _seeds_and_mean(ax, arm, rows, "sharpness")
+        _draw(ax, arm, rows, "sharpness")
     ax.axhline(probe_results.threshold(records[0].arm), color="black", linewidth=0.8)
     ax.set(xlabel=STEP, ylabel="largest eigenvalue of the Hessian")
     _logarithmic(ax)
@@ -108,7 +107,7 @@ def _against_none(column, arm: Arm, rows: pd.DataFrame, none: pd.DataFrame) -> N
             mean = of_arm.groupby("step")[[low, high]].mean()
             color = figures.style(each)["color"]
             ax.fill_between(mean.index, mean[low], mean[high], color=color, alpha=0.45, linewidth=0)
-        _seeds_and_mean(column[2], each, of_arm, "smoothness")
+        _draw(column[2], each, of_arm, "smoothness")
     column[0].set(title=arm.label)
     column[2].set(xlabel=STEP)
     column[2].legend(fontsize="x-small")

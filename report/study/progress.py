@@ -1,18 +1,26 @@
-"""Progress of long runs, shown where it is not captured into saved outputs.
+"""Progress of long work: what runs say of themselves, and how a person sees it.
 
-In JupyterLab a display that clears itself; with NORMLIB_PROGRESS=FILE lines of JSON appended to
-that file, which `lab.py` shows in the terminal; with NORMLIB_PROGRESS=off nothing; in a plain
-Python process a line on stderr. A module of its own, since sweeps feed it and readers see it.
+A sweep shows its newest state where that is not captured into saved outputs: in JupyterLab in a
+display that clears itself; with NORMLIB_PROGRESS=FILE as lines of JSON appended to that file, which
+`lab.py report` follows; with NORMLIB_PROGRESS=off nowhere; in a plain process as a line on stderr.
 """
 
 import json
 import os
+import shutil
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from IPython import get_ipython
 from IPython.display import HTML, clear_output, display
+
+
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, 63 as '1:03'."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 @dataclass
@@ -36,11 +44,6 @@ class State:
             f"training accuracy {100 * self.accuracy:.1f} %; {self.runs_done} of {self.runs} runs "
             f"done, about {clock(self.seconds_left)} left"
         )
-
-
-def clock(seconds: float) -> str:
-    """Seconds as minutes and seconds, 63 as '1:03'."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 class Reporter:
@@ -74,11 +77,13 @@ class Reporter:
 
     def _write(self, state: State, share: float) -> None:
         if self.target and self.target != "off":
-            _append(self.target, state)
+            with open(self.target, "a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(state)) + "\n")
         elif not self.target and _in_notebook():
             self._display(state, share)
         elif not self.target:
-            _print(state)
+            end = "\r" if sys.stderr.isatty() else "\n"
+            print(state.text(), end=end, file=sys.stderr, flush=True)
 
     def _display(self, state: State, share: float) -> None:
         if self.handle is None:
@@ -91,11 +96,44 @@ def _in_notebook() -> bool:
     return hasattr(get_ipython(), "kernel")
 
 
-def _append(path: str, state: State) -> None:
-    with open(path, "a") as file:
-        file.write(json.dumps(asdict(state)) + "\n")
+# On a terminal -----------------------------------------------------------------------------------
 
 
-def _print(state: State) -> None:
-    end = "\r" if sys.stderr.isatty() else "\n"
-    print(state.text(), end=end, file=sys.stderr, flush=True)
+class Line:
+    """A line on stdout with the time since the beginning: on a terminal it is written over."""
+
+    def __init__(self):
+        self.begin, self.terminal = time.monotonic(), sys.stdout.isatty()
+
+    def __call__(self, text: str, lasting: bool = False) -> None:
+        """Print the text; one that is not `lasting` gives way to the next."""
+        text = f"[{clock(time.monotonic() - self.begin)}] {text}"
+        if not self.terminal:
+            print(text, flush=True)
+            return
+        text = text[: shutil.get_terminal_size().columns - 1]
+        print(f"\r{text}\033[K", end="\n" if lasting else "", flush=True)
+
+
+class Follower:
+    """Within its context, shows what other processes append to a file about their training."""
+
+    def __init__(self, file: Path):
+        self.file, self.line, self.finished = file, Line(), threading.Event()
+        self.thread = threading.Thread(target=self._follow)
+
+    def __enter__(self) -> "Follower":
+        self.file.write_text("")
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.finished.set()
+        self.thread.join()
+        self.file.unlink()
+
+    def _follow(self) -> None:
+        with open(self.file, encoding="utf-8") as lines:
+            while not self.finished.wait(1 if self.line.terminal else 15):
+                if news := lines.readlines():
+                    self.line(State(**json.loads(news[-1])).text())

@@ -6,7 +6,6 @@ import tensorflow as tf
 from samples import uneven
 
 from normlib import gradients, ops
-from report.study import your_norm
 
 X = tf.constant(uneven(0, 4, 5, 6))
 ONES = tf.ones(6, tf.float64)
@@ -42,23 +41,6 @@ def test_wrong_arguments(module, op, arguments, options, message):
     pattern = message.replace("(", r"\(").replace(")", r"\)")
     with pytest.raises(ValueError, match=pattern):
         getattr(module, op)(*arguments, **options)
-
-
-def test_a_norm_of_ones_own_says_what_it_may_use():
-    def foreign(x, gamma, beta):
-        return uneven(0, 3) * x
-
-    def shrinking(x, gamma, beta):
-        return x[..., 0]
-
-    wrong = (
-        (foreign, "'uneven' is not defined"),
-        (shrinking, "failed: Shapes"),
-        (len, "in a cell"),
-    )
-    for function, message in wrong:
-        with pytest.raises(ValueError, match=message):
-            your_norm.arm(function)
 
 
 def test_numbers_and_integers_take_the_type_of_x():

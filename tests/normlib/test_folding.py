@@ -134,10 +134,3 @@ def test_compiled_expressions_equal_the_written_ones(dtype):
             compiled = differentiated(tf.function(function), dy, *tensors)
         for mine, theirs in zip(compiled, eager, strict=True):
             close(mine, theirs, dtype)
-
-
-@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 1), (1, 2), (0, 2), (1, 2, 3), (0,), (3,), ()])
-def test_in_turn_reduces_all_axes(axes):
-    (x,) = weights("float64", (5, 3, 7, 6))
-    close(arithmetic.reduce_mean(x, axes), np.mean(x, axes, keepdims=True), "float64")
-    close(arithmetic.reduce_sum(x, axes), np.sum(x, axes, keepdims=True), "float64")

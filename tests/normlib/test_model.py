@@ -1,13 +1,11 @@
 """Arms and their networks."""
 
-from dataclasses import asdict
-
 import keras
 import numpy as np
 import pytest
 
 from normlib import layers, model
-from normlib.arm import VALID, Arm
+from normlib.arm import Arm
 from report.study import arms, experiments
 
 PILOT = experiments.EXPERIMENTS["pilot"].arms
@@ -15,75 +13,6 @@ PILOT = experiments.EXPERIMENTS["pilot"].arms
 
 def kernels(network):
     return [v.numpy() for v in network.trainable_variables if v.path.endswith("kernel")]
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("norm", "bach"),
-        ("implementation", "torch"),
-        ("placement", "input"),
-        ("init", "zeros"),
-        ("backward", "wrong"),
-        ("evaluation", "moving"),
-        ("shuffle", "none"),
-        ("scored_on", "train"),
-        ("relu", "never"),
-        ("profile", "fast"),
-    ],
-)
-def test_unknown_name_is_an_error_that_lists_the_valid_ones(field, value):
-    with pytest.raises(ValueError, match=VALID[field][-1]) as error:
-        Arm(**{field: value})
-    assert value in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"norm": "none", "implementation": "keras"}, "keras: batch, layer; published: batch, w"),
-        ({"norm": "weight", "implementation": "keras"}, "has no norm='weight'"),
-        ({"norm": "layer", "implementation": "folded"}, "folded: batch."),
-        ({"norm": "batch", "implementation": "shared"}, "network='cnn' has no norm='batch' of"),
-        ({"norm": "layer", "implementation": "keras", "network": "rnn"}, "layer, rms; shared: b"),
-        ({"norm": "weight", "network": "rnn"}, "has no norm='weight'"),
-        ({"norm": "rms"}, "has no norm='rms'"),
-        ({"norm": "batch", "implementation": "folded", "relu": "before"}, "relu cannot be changed"),
-        ({"norm": "batch", "network": "rnn", "backward": "constant mean"}, "backward cannot be"),
-        ({"blocks": 9}, "blocks must be 1 to 8"),
-        ({"norm": "layer", "evaluation": "batch"}, "settings of norm='batch'"),
-        ({"norm": "none", "backward": "constant mean"}, "settings of norm='batch'"),
-        (
-            {"norm": "batch", "implementation": "keras", "backward": "constant mean"},
-            "a setting of implementation='ours'",
-        ),
-        ({"profile": "quick", "dataset": "MNIST"}, "sample of dataset='Fashion-MNIST' alone"),
-    ],
-)
-def test_what_does_not_exist_is_an_error(settings, message):
-    with pytest.raises(ValueError, match=message):
-        Arm(**settings)
-
-
-def test_every_setting_that_a_figure_compares_changes_the_label():
-    """Two arms with one label would be one line in it."""
-    changed = {"placement": "hidden", "init": "he", "learning_rate": 0.1, "batch_size": 10,
-               "ulps": 1, "relu": "before", "std": 1.0, "blocks": 4, 
-               "backward": "constant mean", "evaluation": "batch", "shuffle": "buffer",
-               "scored_on": "validation", "examples": 1000, "dataset": "MNIST"}  # fmt: skip
-    labels = {Arm("batch", **{name: value}).label for name, value in changed.items()}
-    assert len(labels | {Arm("batch").label}) == len(changed) + 1
-
-
-def test_the_defaults_are_those_that_the_archive_was_made_with():
-    """They are in no hash of the sources: see `provenance.sources`."""
-    assert asdict(Arm()) == {
-        "norm": "none", "implementation": "ours", "placement": "conv", "init": "normal",
-        "learning_rate": 0.01, "momentum": 0.9, "batch_size": 100, "epochs": 4, "profile": "full",
-        "ulps": 0, "source": "", "relu": "after", "std": 0.1, "blocks": 1, "backward": "right",
-        "evaluation": "running", "shuffle": "full", "scored_on": "test", "examples": 0,
-        "network": "cnn", "probe": "", "dataset": "Fashion-MNIST",
-    }  # fmt: skip
 
 
 def test_every_arm_has_its_own_name_and_label():

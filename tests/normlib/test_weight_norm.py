@@ -144,7 +144,9 @@ def test_fold_refuses_what_it_cannot_fold():
     with pytest.raises(ValueError, match="without activation; received relu"):
         folding.fold(dense, norm)
     dense.activation = keras.activations.linear
-    with pytest.raises(ValueError, match="3 channels on the last axis; received 5"):
+    with pytest.raises(
+        ValueError, match="3 channels on the last of its output.s 2 axes; received 5"
+    ):
         folding.fold(dense, norm)
     conv, first = keras.layers.Conv2D(3, 2), keras.layers.BatchNormalization(axis=1)
     conv.build((None, 4, 4, 2)), first.build((None, 3, 3, 3))

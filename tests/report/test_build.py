@@ -94,7 +94,7 @@ def test_a_report_leaves_the_readers_benchmark(tmp_path):
     assert {file.name for file in tables.iterdir()} == {"benchmark.csv", "benchmark-sweep.csv"}
 
 
-def test_a_failing_cell_is_named_and_publishes_nothing(folder, capsys):
+def test_a_failing_cell_is_named_shown_in_the_report_and_publishes_nothing(folder, capsys):
     file = folder / "notebooks" / "01_b.ipynb"
     notebook = nbformat.read(file, 4)
     notebook.cells[1].source = "1 / 0"
@@ -102,5 +102,7 @@ def test_a_failing_cell_is_named_and_publishes_nothing(folder, capsys):
     before = contents(folder)
     assert build.main(["--profile", "quick", "--publish", "--root", str(folder)]) == 1
     error = capsys.readouterr().err
-    assert "01_b.ipynb" in error and "1 / 0" in error and "ZeroDivisionError" in error
+    assert "error: 01_b.ipynb, cell 1, `1 / 0`: ZeroDivisionError: division by zero" in error
     assert contents(folder) == before and not (folder / "report" / "index.html").exists()
+    page = (folder / "report/build/index.html").read_text()
+    assert "Title 00_a" in page and "Title 01_b" in page and "ZeroDivisionError" in page

@@ -45,7 +45,9 @@ def fake(folder):
     def make(name, seconds=(9, 1, 1, 1), losses=(2, 1, 1, 1), fails_at=None, **changes):
         options = {"name": name, "seconds": seconds, "losses": losses, "fails_at": fails_at}
         options |= {"log": str(folder / "log")}
-        return replace(Contender(name, "none", "tests.fake_contender", options), **changes)
+        return replace(
+            Contender(name, "none", "tests.report.bench.fake_contender", options), **changes
+        )
 
     return make
 
@@ -227,7 +229,7 @@ def test_the_problem_is_read_as_it_was_made(five_steps, folder):
 
 
 def test_import_time_leaves_tensorflow_out():
-    assert 0 < alone.import_seconds("normlib.arms") < 1
+    assert 0 < alone.import_seconds("normlib.arm") < 1
 
 
 def test_the_parts_of_a_step_and_the_rest_make_the_whole_step(monkeypatch):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from made_runs import record
 
+from normlib.arm import Arm
 from report.study import archive
 
 
@@ -99,9 +100,23 @@ def test_writers_at_once_lose_and_mix_nothing(tmp_path):
 
 
 def test_numbers_leave_out_time_and_machine_only():
-    one, other = record(), record(seconds=99.0, environment={"cpu": "another"})
+    one = record()
+    other = record(seconds=99.0, sources="others", environment={"cpu": "another"})
     assert one.numbers() == other.numbers()
     for field in dataclasses.fields(archive.Record):
-        if field.name not in ("seconds", "environment", "predictions", "arm"):
+        if field.name not in ("seconds", "sources", "environment", "predictions", "arm"):
             other = dataclasses.replace(one, **{field.name: "changed"})
             assert one.numbers() != other.numbers(), field.name
+
+
+def test_an_arm_with_every_setting_changed_has_a_file_that_can_be_made(tmp_path):
+    long = Arm(
+        "batch", "keras", "hidden", "he", 0.0123456789, 0.95, 50, 9, ulps=3, relu="before",
+        std=0.123456789, blocks=8, shuffle="sorted", scored_on="validation", examples=12345,
+        probe="predictiveness", evaluation="re-estimated",
+    )  # fmt: skip
+    other = dataclasses.replace(long, examples=12346)
+    for arm in (long, other):
+        archive.append(record(arm=arm), tmp_path)
+    assert len(long.name) > 255 and len(list(tmp_path.glob("*.jsonl"))) == 2
+    assert {arm for arm, _ in archive.read([tmp_path])} == {long, other}

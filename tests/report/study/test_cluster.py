@@ -9,7 +9,7 @@ import pytest
 from distributed import Client, LocalCluster
 from test_sweep import SMALL
 
-from report.study import pool, sweep, worker
+from report.study import pool, sweep, sweep_command, worker
 from report.study.experiments import Experiment
 
 ARM = dataclasses.replace(SMALL, epochs=2)
@@ -45,7 +45,7 @@ def test_the_command_line_takes_the_address(client, monkeypatch, capsys):
     monkeypatch.setattr(sweep, "run", run)
     monkeypatch.setenv("NORMLIB_PROFILE", "quick")
     monkeypatch.setattr(sys, "argv", ["sweep", "baseline", "--scheduler", address])
-    sweep.main()
+    sweep_command.main()
     assert asked == {"name": "baseline", "sum": 3}
 
 

@@ -10,14 +10,12 @@ import tensorflow as tf
 
 from normlib import data, layers, model, train
 from normlib.arm import VALID, Arm
-from report.study import experiments, probes
+from report.study import experiments, probes, recording
 
 
 def test_every_probe_is_one_that_an_arm_can_name():
     assert {"", *probes.PROBES} == set(VALID["probe"])
-    assert {arm.probe for e in experiments.EXPERIMENTS.values() for arm in e.arms} == {
-        *probes.PROBES
-    }
+    assert {arm.probe for e in experiments.probed() for arm in e.arms} == {*probes.PROBES}
 
 
 # Measuring changes nothing -----------------------------------------------------------------------
@@ -26,7 +24,7 @@ def test_every_probe_is_one_that_an_arm_can_name():
 def test_a_run_with_a_probe_has_the_numbers_of_one_without(tiny_arm, tiny_record, monkeypatch):
     """BN's moving statistics are those that a measurement in training mode would move."""
     monkeypatch.setattr(probes, "PREDICTIVENESS_EVERY", 8)  # at steps 8 and 16: an epoch has 8
-    probed = train.run(replace(tiny_arm, probe="predictiveness"), seed=3)
+    probed = recording.run(replace(tiny_arm, probe="predictiveness"), seed=3)
     assert [row["step"] for row in probed.telemetry] == [8, 16] and tiny_record.telemetry == []
     apart = ("arm", "sources", "telemetry")
     found, expected = (

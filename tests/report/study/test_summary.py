@@ -79,7 +79,10 @@ def test_claims_that_share_a_test_and_its_verdict_share_an_item():
     same = (HELD, ("C3", "1.3", "“So it is.”", *HELD[3:]), ("C5", *FAILED[1:]))
     listed = summary.decided(book(*same, like=["", "H2", "H2"]))
     assert "**SUPPORTED** (2)" in listed and listed.count("- [") == 2
-    assert "- [H2](A1_every_sentence_on_trial.ipynb) LN helps; [C3](A1_every_sentence_on_trial.ipynb) “So it is”: +0.30" in listed
+    assert (
+        "- [H2](A1_every_sentence_on_trial.ipynb) LN helps; [C3](A1_every_sentence_on_trial.ipynb) “So it is”: +0.30"
+        in listed
+    )
 
 
 def test_what_a_second_look_may_change_is_said_to_be_so():

@@ -6,8 +6,7 @@ import sys
 import pytest
 from made_runs import record
 
-from normlib import train
-from report.study import archive, sweep, sweep_command
+from report.study import archive, provenance, sweep, sweep_command
 from report.study.arms import KERAS_BN, NONE, OUR_BN
 from report.study.experiments import EXPERIMENTS, Experiment
 
@@ -23,7 +22,7 @@ def command(monkeypatch, *words):
     monkeypatch.setattr(sweep, "run", lambda e, folder, executor: ran.append((e, folder)) or [])
     monkeypatch.setenv("NORMLIB_PROFILE", "quick")
     monkeypatch.setattr(sys, "argv", ["lab.py sweep", *words])
-    sweep.main()
+    sweep_command.main()
     return ran
 
 
@@ -62,9 +61,19 @@ def test_the_table_counts_what_is_there_and_what_is_missing():
 def test_the_list_is_of_the_archive_and_the_seeds(seeds, monkeypatch, tmp_path, capsys):
     for name, seed, protocol in (("PUBLISHED", 0, 0), ("OWN", 2, 0), ("OWN", 51, 0), ("OWN", 1, 1)):
         monkeypatch.setattr(archive, name, tmp_path / name)
-        of = record(seed, arm=NONE, protocol=train.PROTOCOL - protocol)
+        of = record(seed, arm=NONE, protocol=provenance.PROTOCOL - protocol)
         archive.append(of, tmp_path / name)
     assert command(monkeypatch, "--list", "--seeds", seeds) == []
     (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("baseline ")]
     there, size = (2, 3) if seeds == "0:3" else (1, 4)
     assert line.split()[:5] == ["baseline", "1", seeds, str(there), str(size - there)]
+
+
+def test_publishing_runs_of_edited_sources_is_refused_before_anything_is_trained(
+    monkeypatch, capsys
+):
+    monkeypatch.setattr(sweep_command, "sources", lambda arm: "edited")
+    with pytest.raises(SystemExit, match=r"sources edited are not in sources\.toml"):
+        command(monkeypatch, "pilot", "--publish")
+    ((_, folder),) = command(monkeypatch, "pilot")
+    assert folder == archive.OWN

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from normlib import layers, ops
+from normlib import layers, model, ops
+from normlib.arm import Arm
 from report.study import variants
 
 

@@ -1,6 +1,7 @@
 """A norm of one's own, exactly as the notebook tells the reader to add it."""
 
 import importlib.util
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from report.study import archive, arms, experiments, figures, sweep, your_norm
+from report.study import archive, arms, experiments, figures, sweep, worker, your_norm
 
 NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "06_the_family_and_your_own.ipynb"
 
@@ -21,7 +22,9 @@ def mine(tmp_path_factory):
         c for c in nbformat.read(NOTEBOOK, 4).cells if "own-norm" in c.metadata.get("tags", [])
     )
     file = tmp_path_factory.mktemp("own") / "reader.py"
-    file.write_text(f"import tensorflow as tf\nfrom normlib import own\n\n{cell.source}\n")
+    file.write_text(
+        f"import tensorflow as tf\nfrom report.study import your_norm\n\n{cell.source}\n"
+    )
     spec = importlib.util.spec_from_file_location("reader", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -57,9 +60,71 @@ def test_the_arm_needs_the_code():
         arms.Arm(norm="own")
 
 
-def test_a_function_that_cannot_be_a_norm_is_an_error_that_says_why():
+def test_it_may_ignore_gamma_or_beta_and_still_trains():
+    def plain(x, gamma, beta):
+        return x / tf.sqrt(tf.reduce_mean(x**2, -1, keepdims=True) + 1e-5)
+
+    arm = your_norm.arm(plain, profile="quick", epochs=1, batch_size=500)
+    (record,) = worker.run((arm,), 0)
+    assert record.diverged is None and len(record.test_accuracy) == 1
+
+
+def test_what_it_defines_and_imports_inside_is_its_own():
+    def whole(x, gamma, beta, epsilon=1e-5, *, power=2):
+        from math import sqrt as root
+
+        def size(y):
+            return sum(tf.reduce_mean(abs(part) ** power) for part in (y, y))
+
+        try:
+            total = size(x) / root(4)
+        except ValueError as error:
+            raise error
+        return gamma * x / (total + epsilon) + beta
+
+    assert your_norm.arm(whole).source.startswith("def whole(")
+
+
+OUTSIDE, EPSILON = np.ones(6), 1e-5
+
+
+def helper(x):
+    return x
+
+
+def test_a_function_that_cannot_be_a_norm_is_one_sentence_that_says_why():
+    def foreign(x, gamma, beta):
+        return OUTSIDE * helper(x)
+
+    def by_default(x, gamma, beta, epsilon=EPSILON):
+        return x + epsilon
+
+    def imported(x, gamma, beta):
+        return x * math.pi
+
+    @tf.function
+    def decorated(x, gamma, beta):
+        return x
+
+    def shrinking(x, gamma, beta):
+        return x[..., 0]
+
+    def failing(x, gamma, beta):
+        return tf.matmul(x, gamma)
+
     norm = lambda x, gamma, beta: x  # noqa: E731
-    with pytest.raises(ValueError, match=r"failed: its source is no `def`\. Write"):
-        your_norm.arm(norm)
+    wrong = {
+        foreign: "it takes OUTSIDE, helper from outside; define or import that inside it",
+        by_default: "it takes EPSILON from outside",
+        imported: "it takes math from outside",
+        decorated.python_function: r"it is decorated, with @tf.function; leave that out",
+        shrinking: r"for x of shape \(3, 4, 5, 6\) it returned shape \(3, 4, 5\)",
+        failing: "MatMul",
+        norm: "its source is no `def`",
+        len: "in a cell",
+    }
+    for function, reason in wrong.items():
+        with pytest.raises(ValueError, match=rf"^the norm .* failed: (.|\n)*{reason}"):
+            your_norm.arm(function)
     with pytest.raises(ValueError, match=r"^placement must be one of"):
         your_norm.arm(norm, placement="input")

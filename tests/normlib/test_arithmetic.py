@@ -1,0 +1,105 @@
+"""One pass under XLA for the lab's loop alone, and sums as exact as the written ones."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from samples import uneven
+
+from normlib import arithmetic, data, layers, train
+from normlib.arm import Arm
+
+LAYERS = {
+    "BN": lambda: layers.BatchNormalization(),
+    "LN": lambda: layers.LayerNormalization(axis=[1, 2, 3]),
+    "GN": lambda: layers.GroupNormalization(groups=2),
+    "RMS": lambda: layers.RMSNormalization(),
+    "WN": lambda: layers.WeightNormalization(keras.layers.Conv2D(4, 3)),
+}
+
+
+def compiled_by_xla(graph_function):
+    """How many calls of the graph, and of the functions that it calls, XLA is to compile."""
+    definition = graph_function.graph.as_graph_def()
+    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
+    attributes = [a for f in definition.library.function for a in f.attr]
+    return sum("_XlaMustCompile" in n.attr for n in nodes) + attributes.count("_XlaMustCompile")
+
+
+def steps(layer, shape):
+    """A training step around the layer, as a graph."""
+    layer.build(shape)
+    x = tf.constant(uneven(1, *shape), tf.float32)
+
+    @tf.function
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True) if "Batch" in type(layer).__name__ else layer(x)
+            loss = tf.reduce_sum(tf.sin(y))
+        return tape.gradient(loss, [x, *(v.value for v in layer.trainable_variables)])
+
+    return step, x
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_in_other_peoples_graphs_layers_are_plain_tensorflow(name):
+    """So no input size compiles anew, exports hold no foreign calls, and checkers see every op."""
+    step, x = steps(LAYERS[name](), (3, 5, 6, 4))
+    assert compiled_by_xla(step.get_concrete_function(x)) == 0
+    with arithmetic.xla():
+        asked, x = steps(LAYERS[name](), (3, 5, 6, 4))
+        count = compiled_by_xla(asked.get_concrete_function(x))
+    assert count > 0 or name == "RMS"  # RMS norm has no expression of its own
+
+
+def test_numerics_can_be_checked_around_a_layer():
+    tf.debugging.enable_check_numerics()
+    try:
+        step, x = steps(layers.BatchNormalization(), (3, 5, 6, 4))
+        assert all(np.isfinite(gradient).all() for gradient in step(x))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="NaN|Inf"):
+            step(x / 0)
+    finally:
+        tf.debugging.disable_check_numerics()
+
+
+def test_the_labs_own_loop_asks_for_one_pass():
+    trainer = train.Trainer(Arm("batch", profile="quick"), 0, data.load("quick"))
+    batches = tf.zeros([2, 100], tf.int64)
+    assert compiled_by_xla(trainer.steps.get_concrete_function(batches)) > 0
+    score = trainer.scorer._score.get_concrete_function(tf.zeros([7], tf.int32), False)
+    assert compiled_by_xla(score) > 0
+
+
+def test_an_expression_is_compiled_once_however_often_it_stands_in_a_graph():
+    def scaled(x, factor):
+        return arithmetic.one_pass(lambda: x * factor + 1)
+
+    @tf.function
+    def many(x):
+        with arithmetic.xla():
+            for factor in (2.0, 2.0, 2.0):
+                x = scaled(x, tf.constant(factor))
+        return x
+
+    before = arithmetic._compiled.cache_info().misses
+    np.testing.assert_allclose(many(tf.constant([1.0, -3.0])), [15, -17])
+    assert arithmetic._compiled.cache_info().misses == before + 1
+
+
+def test_the_context_ends_with_its_block():
+    with pytest.raises(ZeroDivisionError), arithmetic.xla():
+        1 / 0  # noqa: B018
+    assert not arithmetic._XLA.get()
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 1), (1, 2), (0, 2), (1, 2, 3), (0,), (3,), ()])
+def test_means_and_sums_are_over_all_axes(axes):
+    x = uneven(2, 5, 3, 7, 6)
+    for found, expected in (
+        (arithmetic.reduce_mean(tf.constant(x), axes), np.mean),
+        (arithmetic.refined_mean(tf.constant(x), axes), np.mean),
+        (arithmetic.reduce_sum(tf.constant(x), axes), np.sum),
+    ):
+        np.testing.assert_allclose(found, expected(x, axes, keepdims=True), rtol=1e-12, atol=1e-12)

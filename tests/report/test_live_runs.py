@@ -1,0 +1,79 @@
+"""What a student does: another rate, another seed, an edited op; then notebook and report."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TRAINS = """
+from dataclasses import replace
+from report.study import arms, comparisons, sweep
+for arm, seed in ((replace(arms.OUR_BN, learning_rate=0.1), 0), (arms.OUR_WN, 42)):
+    run = sweep.live(arm, seed)
+    print(comparisons.comparison(run, sweep.archived(run)))
+"""
+CENTRED = "gamma * inv_std * (x - mean) + beta)\n    return y, mean, variance"
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A checkout of its own, with two of the notebooks: links, but for what is edited."""
+    for name in ("normlib", "report", "notebooks"):
+        (tmp_path / name).mkdir()
+    for name in ("normlib", "report"):
+        for file in (ROOT / name).iterdir():
+            if file.name not in ("build", "ops.py", "__pycache__"):
+                (tmp_path / name / file.name).symlink_to(file)
+    (tmp_path / "normlib/ops.py").write_bytes((ROOT / "normlib/ops.py").read_bytes())
+    for name in ("01_batch_norm", "A4_your_run"):
+        file = ROOT / "notebooks" / f"{name}.ipynb"
+        (tmp_path / "notebooks" / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def run(house, *command, code=0):
+    quick = {"NORMLIB_PROFILE": "quick", "NORMLIB_PROGRESS": "off", "PYTHONPATH": str(house)}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=house, env=os.environ | quick, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def test_another_rate_and_another_seed_break_no_notebook_and_no_report(house):
+    said = [line for line in run(house, "-c", TRAINS).splitlines() if "Trained here" in line]
+    assert "our BN, learning rate 0.1 with seed 0 scored" in said[0]
+    assert said[1].startswith("Trained here, our WN with seed 42 scored") and len(said) == 2
+    assert all(line.endswith("nothing to compare it with.") for line in said)
+    run(house, "-m", "report.build", "--profile", "quick", "--root", str(house))
+    page = (house / "report/build/index.html").read_text()
+    assert "our BN, learning rate 0.1" in page and "The archive has no such run." in page
+    executed = nbformat.read(house / "report/build/notebooks/A4_your_run.ipynb", 4)
+    shown = str([cell.get("outputs") for cell in executed.cells])
+    assert "learning rate 0.1" in shown and "our WN" in shown
+
+
+def test_an_edited_op_is_said_and_its_runs_are_live(house):
+    """The mean is dropped from the op, and not from the backward pass."""
+    ops = house / "normlib/ops.py"
+    text = ops.read_text()
+    assert text.count(CENTRED) == 2
+    ops.write_text(text.replace(CENTRED, CENTRED.replace("(x - mean)", "x"), 1))
+    said = run(house, "-c", TRAINS.replace("learning_rate=0.1", "epochs=4"))
+    assert "our BN, seed 0: the hand-derived gradient of ops.batch_norm" in said
+    assert "our BN with seed 0 scored" in said and "Their losses differ by at most" in said
+    own = "from report.study import experiments, sweep\n"
+    own += "from normlib.arm import Arm\nsome = Arm('batch', epochs=1, profile='quick')\n"
+    own += "print(len(sweep.run(experiments.Experiment('mine', (some,), (7,)))))\n"
+    assert "1" in run(house, "-c", own).splitlines()
+    assert not [*(house / "report/build/runs").glob("*.jsonl")]
+    assert (house / "report/build/live/norm=batch-epochs=1-profile=quick.jsonl").exists()
+    said = run(house, "-m", "report.build", "--profile", "quick", "--root", str(house), code=1)
+    assert "error: 01_batch_norm.ipynb, cell 3," in said  # which compares the op with NumPy's
+    page = (house / "report/build/index.html").read_text()
+    assert "Not equal to tolerance" in page
