@@ -102,7 +102,7 @@ def parse(arguments):
 
 
 def setup():
-    """Make .venv with the pinned packages, unless the stamp says that it is there."""
+    """Make .venv with the pinned packages and ours, unless the stamp says that it is there."""
     if STAMP.exists() and STAMP.read_text() == stamp():
         return
     check_disk(ROOT)
@@ -110,14 +110,16 @@ def setup():
     begin = time.time()
     make_venv()
     install()
-    (site_packages() / "normlib.pth").write_text(f"{ROOT}\n")  # so that every kernel finds it
     STAMP.write_text(stamp())  # last: an interrupted set-up is repeated
     print(f"Set up in {clock(time.time() - begin)}.", flush=True)
 
 
 def stamp():
-    """What the set-up depends on: the lock, the Python, and the folder."""
-    parts = (LOCK.read_bytes(), sys.version.encode(), str(ROOT).encode())
+    """What the set-up depends on: the lock, what is ours to install, the Python, and the folder."""
+    report = ROOT / "report"
+    ours = [ROOT / "pyproject.toml", report / "pyproject.toml", report / "setup.py"]
+    files = [LOCK, *ours, *sorted(report.glob("jupyter/*.json"))]
+    parts = [*(path.read_bytes() for path in files), sys.version.encode(), str(ROOT).encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -159,11 +161,15 @@ def has_pip(python):
 def install():
     own = has_pip(str(PYTHON))
     pip = [str(PYTHON), "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", PYTHON]
-    options = ["--disable-pip-version-check", "--progress-bar=off", "--require-hashes"]
+    install = [*map(str, pip), "install", "--disable-pip-version-check", "--progress-bar=off"]
+    locked = ["--require-hashes", "-r", str(LOCK)]
+    # Editable, so that every kernel finds them and nbconvert their exporters; built by the locked
+    # setuptools, so that nothing is fetched whose hash nobody checks.
+    ours = ["--no-deps", "--no-build-isolation", "-e", str(ROOT), "-e", str(ROOT / "report")]
     count = LOCK.read_text().count("==")
-    command = [*map(str, pip), "install", *options, "-r", str(LOCK)]
-    if run_logged(command, f"installing {count} packages"):
-        raise LabError(why_pip_failed(LOG.read_text(errors="replace")))
+    for packages, what in ((locked, f"{count} packages"), (ours, "normlib and the report")):
+        if run_logged([*install, *packages], "installing " + what):
+            raise LabError(why_pip_failed(LOG.read_text(errors="replace")))
 
 
 def why_pip_failed(log):
@@ -197,11 +203,6 @@ def tick(what, finished):
         text = f"{what}, {clock(time.time() - begin)}: {lines[-1].strip()}"[:79]
         print(f"\r{text:79}" if terminal else text, end="" if terminal else "\n", flush=True)
     print("\r" + " " * 79, end="\r") if terminal else None
-
-
-def site_packages():
-    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    return Path(subprocess.check_output([str(PYTHON), "-c", code]).decode().strip())
 
 
 def clock(seconds):

@@ -1,6 +1,7 @@
 """Executed notebooks to one HTML file and one PDF: pandoc reads them, typst sets the PDF.
 
-`jupyter nbconvert --to report.exporters.HTMLReport notebook.ipynb` and `… .PDFReport …`.
+`jupyter nbconvert --to lab-html notebook.ipynb` and `--to lab-pdf`; report/pyproject.toml
+registers them.
 """
 
 import subprocess
@@ -12,6 +13,7 @@ import nbformat
 import pypandoc
 import typst
 from nbconvert.exporters import Exporter
+from nbconvert.utils.exceptions import ConversionException
 from nbformat import NotebookNode
 from traitlets import default
 
@@ -19,14 +21,12 @@ TEMPLATES = Path(str(package_resources.files("report"))) / "templates"
 READER = "ipynb+raw_tex+header_attributes"
 
 
-class ReportError(RuntimeError):
+class ReportError(ConversionException):
     """Pandoc could not convert a notebook without warnings."""
 
 
 class _PandocExporter(Exporter):
     """A notebook through pandoc and our filter; what comes after is the subclass's."""
-
-    export_from_notebook = "Report"
 
     def from_notebook_node(self, nb: NotebookNode, resources=None, **kwargs):
         """Convert one executed notebook; raises ReportError for what pandoc warns about."""
@@ -41,6 +41,7 @@ class _PandocExporter(Exporter):
 class HTMLReport(_PandocExporter):
     """One HTML file that asks the network for nothing: MathML, an own math font, images inside."""
 
+    export_from_notebook = "Lab report (HTML)"
     output_mimetype = "text/html"
 
     @default("file_extension")
@@ -66,6 +67,7 @@ class HTMLReport(_PandocExporter):
 class PDFReport(_PandocExporter):
     """An accessible PDF (PDF/UA-1) on A4, the same bytes from the same notebook."""
 
+    export_from_notebook = "Lab report (PDF)"
     output_mimetype = "application/pdf"
 
     @default("file_extension")

@@ -12,18 +12,25 @@ import pytest
 import lab
 
 ROOT = Path(__file__).parents[1]
-
-
+OURS = (
+    "pyproject.toml",
+    "report/pyproject.toml",
+    "report/setup.py",
+    "report/jupyter/jupyter_config.json",
+)
 SOURCE = (ROOT / "lab.py").read_text()
 
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """lab.py in a folder of its own, with a lock but no .venv."""
+    """lab.py in a folder of its own, with a lock and two projects but no .venv."""
     for name, path in (("ROOT", "."), ("VENV", ".venv"), ("LOCK", "lock"), ("LOG", "log"),
                        ("STAMP", ".venv/stamp"), ("PYTHON", ".venv/bin/python")):  # fmt: skip
         monkeypatch.setattr(lab, name, tmp_path / path)
     (tmp_path / "lock").write_text("a==1\nb==2\n")
+    (tmp_path / "report" / "jupyter").mkdir(parents=True)
+    for name in OURS:
+        (tmp_path / name).write_text("first")
     return tmp_path
 
 
@@ -42,7 +49,6 @@ def installs(elsewhere, monkeypatch):
         return 0
 
     monkeypatch.setattr(lab, "run_logged", run_logged)
-    monkeypatch.setattr(lab, "site_packages", lambda: elsewhere)
     return calls, failing
 
 
@@ -73,18 +79,24 @@ def test_names_a_python_that_would_do(monkeypatch):
 def test_set_up_happens_once(installs):
     lab.setup()
     first = list(installs[0])
-    assert any("--require-hashes" in call for call in first)
-    assert (lab.ROOT / "normlib.pth").read_text().strip() == str(lab.ROOT)
+    *_, locked, ours = first
+    assert locked.endswith(f"--require-hashes -r {lab.LOCK}")
+    assert ours.endswith(f"--no-deps --no-build-isolation -e {lab.ROOT} -e {lab.ROOT / 'report'}")
     lab.setup()
     assert installs[0] == first
 
 
-def test_set_up_is_repeated_when_the_lock_changed(installs):
+@pytest.mark.parametrize("name", ["lock", *OURS])
+def test_set_up_is_repeated_when_what_it_installs_changed(installs, name):
     lab.setup()
     count = len(installs[0])
-    lab.LOCK.write_text("a==2\n")
+    (lab.ROOT / name).write_text("second==2\n")
     lab.setup()
-    assert len(installs[0]) > count
+    assert len(installs[0]) == 2 * count
+
+
+def test_the_set_up_depends_on_files_that_there_are():
+    assert all((ROOT / name).exists() for name in OURS)
 
 
 def test_an_interrupted_set_up_is_repeated(installs):
@@ -116,7 +128,7 @@ def test_takes_the_pip_of_this_python_without_ensurepip(installs):
     )
     lab.setup()
     assert calls[1].endswith("--without-pip")
-    assert f"--python {lab.PYTHON} install" in calls[-1]
+    assert all(f"--python {lab.PYTHON} install" in call for call in calls[-2:])
 
 
 def test_without_any_pip_names_the_package_to_install(installs):

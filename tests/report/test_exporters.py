@@ -1,16 +1,9 @@
 """Both exporters on a made notebook: whole, offline, accessible, the same twice."""
 
-import subprocess
-import sys
-from pathlib import Path
-
-import nbformat
 import pytest
 from pages import check_page, made, merged
 
 from report import exporters
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +43,3 @@ def test_pdf_without_alt_text_is_refused():
     notebook.cells[1].outputs[0].metadata = {}
     with pytest.raises(Exception, match="alt"):
         exporters.PDFReport().from_notebook_node(notebook)
-
-
-@pytest.mark.parametrize(
-    ("exporter", "ending", "begin"),
-    [("HTMLReport", "html", b"<!DOCTYPE"), ("PDFReport", "pdf", b"%PDF")],
-)
-def test_plain_nbconvert_reaches_both(tmp_path, exporter, ending, begin):
-    nbformat.write(made(), tmp_path / "x.ipynb")
-    command = [
-        sys.executable,
-        "-m",
-        "nbconvert",
-        "--to",
-        f"report.exporters.{exporter}",
-        str(tmp_path / "x.ipynb"),
-    ]
-    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
-    assert (tmp_path / f"x.{ending}").read_bytes().startswith(begin)
