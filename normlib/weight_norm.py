@@ -1,6 +1,7 @@
 """Weight normalization as a wrapper around a layer, with data-dependent initialization."""
 
 import warnings
+from functools import partial
 
 import keras
 import numpy as np
@@ -23,6 +24,16 @@ def check_outputs_last(layer, what: str) -> None:
         )
 
 
+READ_THE_KERNEL = ("quantize", "enable_lora")  # methods that would take v for the weights
+
+
+def _refuse(layer, what: str, *_, **__):
+    raise ValueError(
+        f"weight normalization gives {layer.name} its kernel at every call, so {what} would take "
+        "the direction v for it. Bake the weights first: layer = weight_normalization.remove()."
+    )
+
+
 @keras.saving.register_keras_serializable(package="normlib")
 class WeightNormalization(keras.layers.Wrapper):
     """A Dense or convolution layer whose kernel is `ops.weight_norm(v, g)`.
@@ -30,13 +41,21 @@ class WeightNormalization(keras.layers.Wrapper):
     w = g * v / norm(v), one norm and one `g` an output unit, or one for all with `per_unit=False`
 
     `v` is the wrapped layer's own kernel variable and `g` starts at its norm, so wrapping leaves
-    the function unchanged. Raises ValueError for other layers. Source: Salimans & Kingma 2016.
+    the function unchanged; `kernel` is w. A regularizer or constraint of the layer's kernel is one
+    of v. What reads the layer's kernel behind its back, quantization and LoRA, is refused: `remove`
+    first. Raises ValueError for other layers. Source: Salimans & Kingma 2016.
     """
 
     def __init__(self, layer, per_unit: bool = True, **kwargs):
         check_outputs_last(layer, "WeightNormalization")
+        if getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False):
+            _refuse(layer, "a layer that is quantized or has LoRA weights")
         # Without autocast here: the norm is taken of v as it is stored.
         super().__init__(layer, autocast=False, **kwargs)
+        for method in READ_THE_KERNEL:
+            setattr(layer, method, partial(_refuse, layer, method))
+        # Recomputed as a whole: alone, the wrapped layer would lose the gradient of w.
+        self._remat_mode, layer._remat_mode = self._remat_mode or layer._remat_mode, None
         self.per_unit = per_unit
         self.supports_masking = layer.supports_masking
 
@@ -57,10 +76,14 @@ class WeightNormalization(keras.layers.Wrapper):
         (v,) = checks.widen(self.v.value)
         return ops.direction(v, reduction_axes=self.reduction_axes)
 
+    @property
+    def kernel(self) -> tf.Tensor:
+        """The weights w that the layer uses, in the type of v."""
+        return gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
+
     def call(self, x, **kwargs):
         """Call the wrapped layer with the normalized kernel."""
-        kernel = gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
-        return self._call_with({"kernel": kernel}, x, **kwargs)
+        return self._call_with({"kernel": self.kernel}, x, **kwargs)
 
     def _call_with(self, values: dict, x, **kwargs):
         # Inside this scope the layer reads these values where it would read its variables.
@@ -121,9 +144,11 @@ class WeightNormalization(keras.layers.Wrapper):
         """
         if not self.built:
             raise ValueError("there is no kernel to bake before the layer is built; call it once.")
-        kernel = gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
-        self.v.assign(kernel)
+        self.v.assign(self.kernel)
         self.g.assign(self._norm(self.g.shape))
+        for method in READ_THE_KERNEL:
+            vars(self.layer).pop(method, None)
+        self.layer._remat_mode = self._remat_mode
         return self.layer
 
     def get_config(self):

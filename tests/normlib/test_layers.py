@@ -209,3 +209,98 @@ def test_integers_are_taken_as_floating_point_numbers():
         np.testing.assert_array_equal(ours(x), ours(tf.cast(x, "float32")))
         if "Batch" in name:  # the others of Keras give integers back, truncated
             np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-5, atol=1e-6)
+
+
+EMPTY = [(0, 5), (2, 0, 4, 5), (0, 3, 4, 5)]
+
+
+@pytest.mark.parametrize("options", [{}, {"synchronized": True}, {"renorm": True}], ids=str)
+@pytest.mark.parametrize("shape", EMPTY, ids=str)
+@pytest.mark.parametrize("known", [True, False])
+def test_an_empty_minibatch_leaves_the_statistics_and_gives_an_empty_output(shape, options, known):
+    layer = layers.BatchNormalization(**options)
+    layer.build(shape)
+    for number, variable in enumerate(layer.non_trainable_variables):
+        variable.assign(tf.ones(variable.shape) * (1 + number / 3))
+    before = [v.numpy() for v in layer.non_trainable_variables]
+    signature = tf.TensorSpec(shape if known else [None] * (len(shape) - 1) + [5])
+    step = tf.function(lambda x: layer(x, training=True), input_signature=[signature])
+    for call in (step, lambda x: layer(x, training=True)):
+        assert call(tf.zeros(shape)).shape == shape
+        for variable, old in zip(layer.non_trainable_variables, before, strict=True):
+            np.testing.assert_array_equal(variable, old)
+    if not known:  # the same graph still learns from what is not empty
+        step(tf.random.stateless_normal([n or 3 for n in shape], seed=(0, 1)))
+        assert np.abs(layer.moving_mean - before[0]).max() > 1e-4
+
+
+@pytest.mark.parametrize("shape", EMPTY, ids=str)
+def test_the_gradients_of_an_empty_minibatch_are_zero(shape):
+    layer = layers.BatchNormalization()
+    layer.build(shape)
+    x = tf.zeros(shape)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(layer(x, training=True))
+    dx, *others = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+    assert dx.shape == shape and not np.any(others)
+
+
+@pytest.mark.parametrize("axis", [[1, -1], [-1, 1], [2, 1], (2, 1), [-2, -1]], ids=str)
+def test_axes_mean_the_same_in_any_order(axis):
+    x = tf.constant(uneven(20, 4, 5, 6))
+    given, plain = (layers.LayerNormalization(axis=a, dtype="float64") for a in (axis, [1, 2]))
+    for layer in (given, plain):
+        layer.build(x.shape)
+        layer.set_weights([uneven(21, 5, 6), uneven(22, 5, 6)])
+    np.testing.assert_allclose(given(x), plain(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: layers.BatchNormalization(axis=5), (2, 3)),
+        (lambda: layers.BatchNormalization(axis=-4), (2, 3, 4)),
+        (lambda: layers.LayerNormalization(axis=4), (2, 3, 4)),
+        (lambda: layers.LayerNormalization(axis=[1, -2]), (2, 3, 4)),
+        (lambda: layers.LayerNormalization(axis=[0, 1.5]), (2, 3, 4)),
+        (lambda: layers.RMSNormalization(axis=3), (2, 3, 4)),
+        (lambda: layers.RMSNormalization(axis=[1, 1]), (2, 3, 4)),
+        (lambda: layers.GroupNormalization(groups=1, axis=5), (2, 3, 10)),
+        (lambda: layers.GroupNormalization(groups=1, axis=0), (2, 3, 10)),
+        (lambda: layers.GroupNormalization(groups=4), (2, 3, 10)),
+        (lambda: layers.InstanceNormalization(axis=7), (2, 3, 4)),
+    ],
+)
+def test_a_bad_axis_or_number_of_groups_is_a_value_error(make, shape):
+    for use in (lambda layer: layer.build(shape), lambda layer: layer(tf.zeros(shape))):
+        with pytest.raises(ValueError, match=r"axis must|[Gg]roups"):
+            use(make())
+
+
+NORMS = {
+    "BN": lambda: layers.BatchNormalization(),
+    "LN": lambda: layers.LayerNormalization(axis=[1, 2, 3]),
+    "GN": lambda: layers.GroupNormalization(groups=2),
+    "IN": lambda: layers.InstanceNormalization(),
+    "RMS": lambda: layers.RMSNormalization(),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("scale", [1e20, 1e30])
+def test_an_input_whose_squares_overflow_is_refused_and_right_in_double_precision(name, scale):
+    x = uneven(23, 4, 3, 5, 6)
+    wide = NORMS[name]()
+    training = {"training": True} if name == "BN" else {}
+    with pytest.raises(ValueError, match=r"too large for float32: its squares overflow.*float64"):
+        wide(tf.constant(x * scale, tf.float32), **training)
+    exact = type(wide).from_config(wide.get_config() | {"dtype": "float64"})
+    expected = exact(tf.constant(x * 1e5, tf.float64), **training)
+    np.testing.assert_allclose(exact(tf.constant(x * scale), **training), expected, rtol=1e-6)
+
+
+def test_an_input_that_is_not_finite_is_not_called_too_large():
+    x = uneven(24, 4, 6).astype("float32")
+    x[1, 2] = np.nan
+    assert np.isnan(layers.LayerNormalization()(x)).any()

@@ -125,3 +125,19 @@ def test_fewer_examples_are_the_same_ones_for_every_arm():
     others = data.images(Arm("batch", examples=150, profile="quick"))
     assert len(some.train_labels) == 150 and len(some.test_labels) == 1000
     np.testing.assert_array_equal(some.train_images, others.train_images)
+
+
+def test_a_nan_among_the_pixels_is_seen_though_the_loss_looks_sound(monkeypatch):
+    """Max-pooling and ReLU swallow it; it stays in the weights."""
+    images = data.load("quick")
+    spoilt = images.train_images.copy()
+    spoilt[7, 14, 14] = np.nan
+    monkeypatch.setattr(data, "images", lambda arm: images._replace(train_images=spoilt))
+    result = train.run(Arm(profile="quick", epochs=3, batch_size=200), 0)
+    assert result.diverged is not None and len(result.test_accuracy) < 3
+
+
+def test_weights_that_are_not_finite_end_the_run_at_the_epochs_last_step(monkeypatch):
+    monkeypatch.setattr(train.Trainer, "is_finite", lambda self: False)
+    result = train.run(Arm(profile="quick", epochs=3, batch_size=500), 0)
+    assert result.diverged == 3 and result.test_accuracy == [] == result.train_loss

@@ -156,3 +156,104 @@ def test_fold_refuses_what_it_cannot_fold():
         folding.fold(dense, keras.layers.LayerNormalization())
     with pytest.raises(ValueError, match="fold takes layers"):
         folding.fold(keras.layers.ReLU(), norm)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16"])
+def test_wrapping_half_precision_keeps_the_function_and_the_norm_is_exact(dtype):
+    """Squares of 4 608 half-precision numbers, added as such, stall at a few thousand."""
+    rng = np.random.default_rng(4)
+    x = tf.constant(rng.normal(size=(5, 4608)), "float16")
+    plain = keras.layers.Dense(3, dtype=dtype)
+    before = np.asarray(tf.cast(plain(x), "float32"))
+    plain.kernel.assign(tf.cast(rng.normal(0, 0.7, (4608, 3)), plain.kernel.dtype))
+    before = np.asarray(tf.cast(plain(x), "float32"))
+    wrapped = layers.WeightNormalization(plain)
+    after = np.asarray(tf.cast(wrapped(x), "float32"))
+    exact = np.linalg.norm(np.asarray(tf.cast(plain.kernel, "float64")), axis=0)
+    np.testing.assert_allclose(wrapped.g, exact, rtol=1e-5)
+    step = 2**-7 if dtype == "bfloat16" else 2**-10
+    np.testing.assert_allclose(after, before, atol=4 * step * np.abs(before).max())
+
+
+def wrapped_dense():
+    layer = layers.WeightNormalization(keras.layers.Dense(3))
+    layer.build((None, 4))
+    layer.g.assign([1.0, -2.0, 3.0])
+    return layer
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
+def test_quantizing_a_model_is_refused_in_a_sentence_that_names_remove(mode):
+    model = keras.Sequential([keras.Input((4,)), wrapped_dense()])
+    before = model(tf.constant(uneven(3, 5, 4), tf.float32))
+    with pytest.raises(ValueError, match=r"quantize would take the direction v .*\.remove\(\)"):
+        model.quantize(mode)
+    np.testing.assert_array_equal(model(tf.constant(uneven(3, 5, 4), tf.float32)), before)
+
+
+def test_low_rank_adaptation_is_refused_and_what_was_removed_takes_both():
+    layer = wrapped_dense()
+    x = tf.constant(uneven(3, 5, 4), tf.float32)
+    expected = layer(x)
+    with pytest.raises(ValueError, match="enable_lora would take the direction v"):
+        layer.layer.enable_lora(2)
+    plain = layer.remove()
+    np.testing.assert_allclose(plain(x), expected, rtol=1e-6)
+    plain.enable_lora(2)
+    np.testing.assert_allclose(plain(x), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="a layer that is quantized or has LoRA weights"):
+        layers.WeightNormalization(plain)
+    other = wrapped_dense().remove()
+    other.quantize("int8")
+    assert other.quantization_mode == "int8"
+
+
+def test_the_kernel_in_use_can_be_read():
+    layer = wrapped_dense()
+    np.testing.assert_allclose(np.linalg.norm(layer.kernel, axis=0), [1, 2, 3], rtol=1e-6)
+    x = tf.constant(uneven(3, 5, 4), tf.float32)
+    np.testing.assert_allclose(layer(x), x @ layer.kernel, rtol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["full", "activations", "larger_than"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_recomputation_keeps_the_gradients(mode, compiled):
+    """Within Keras's scope, and in TensorFlow's own function."""
+    x = tf.constant(uneven(3, 5, 4), tf.float32)
+
+    def gradients(layer, call):
+        def step():
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(tf.sin(call(x)))
+            return tape.gradient(loss, [v.value for v in layer.trainable_variables])
+
+        return (tf.function(step) if compiled else step)()
+
+    plain = wrapped_dense()
+    with keras.RematScope(mode=mode):
+        scoped = wrapped_dense()
+    scoped.set_weights(plain.get_weights())
+    expected = gradients(plain, plain)
+    for found in (gradients(scoped, scoped), gradients(plain, tf.recompute_grad(plain.__call__))):
+        for mine, theirs in zip(found, expected, strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [-1, 2])
+def test_fold_takes_the_outputs_last_axis_whatever_the_kernels_rank(axis):
+    dense = keras.layers.Dense(4)
+    norm = keras.layers.BatchNormalization(axis=axis, epsilon=0.1)
+    x = tf.constant(uneven(4, 5, 4, 3), tf.float32)
+    h = dense(x)
+    norm.build(h.shape)
+    norm.set_weights([np.abs(uneven(30 + i, 4)) for i in range(4)])
+    np.testing.assert_allclose(
+        folding.fold(dense, norm)(x), norm(h, training=False), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_fold_refuses_an_axis_that_is_not_the_outputs_last():
+    dense, norm = keras.layers.Dense(4), keras.layers.BatchNormalization(axis=1)
+    norm.build(dense(tf.zeros((5, 4, 3))).shape)
+    with pytest.raises(ValueError, match=r"the last of its output's 3 axes; received 4 on axis 1"):
+        folding.fold(dense, norm)

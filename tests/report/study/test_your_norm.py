@@ -128,3 +128,11 @@ def test_a_function_that_cannot_be_a_norm_is_one_sentence_that_says_why():
             your_norm.arm(function)
     with pytest.raises(ValueError, match=r"^placement must be one of"):
         your_norm.arm(norm, placement="input")
+
+
+def test_one_that_gives_nan_has_diverged_and_is_no_result():
+    def spoilt(x, gamma, beta):
+        return gamma * x * np.nan + beta
+
+    (record,) = worker.run((your_norm.arm(spoilt, profile="quick", epochs=1),), 0)
+    assert record.diverged is not None and record.test_accuracy == []
