@@ -9,6 +9,8 @@ import nbformat
 import pandas as pd
 from nbformat import NotebookNode
 
+from report.study.claims import summary
+
 COPIED = ("figures", "tables")
 LEDGER, MODES, SPEED = "claims.csv", "table-a7.csv", "benchmark.csv"
 OURS = r"[HEL]\d+"  # the ledger's rows that the README has: hypotheses, equivalences, best rates
@@ -67,8 +69,6 @@ def numbers(tables: Path) -> dict[str, str]:
 
 def findings(table: Path) -> str:
     """What the ledger comes to, and our hypotheses in a table."""
-    from normlib import summary  # not above: TensorFlow comes with it, and few need it
-
     book = pd.read_csv(table, keep_default_na=False, na_values={"mean": ""})
     ours = book[book["id"].str.fullmatch(OURS)][SHOWN].astype(str)
     return f"{summary.in_short(book)}\n\n{markdown(ours.rename(columns={'outcome': 'prediction'}))}"
