@@ -20,13 +20,12 @@ SINGLE = {name: PUBLISHED[arm] for name, arm in ARMS.items() if arm in PUBLISHED
 SINGLE |= dict(zip(MODES, PUBLISHED.values(), strict=True))
 
 
-def forest(book: pd.DataFrame) -> Figure:
+def forest(ledger: pd.DataFrame) -> Figure:
     """A row a claim, a panel a unit: effect, 95 % interval, and the margin as a band.
 
-    At the right its verdict; diamonds are the differences of the published single runs. A row
-    without runs is a band alone.
+    At the right its verdict; diamonds are the differences of the published single runs.
     """
-    panels = [rows for _, rows in book.groupby("unit", sort=False)]
+    panels = [rows for _, rows in ledger.groupby("unit", sort=False)]
     heights = [len(rows) for rows in panels]
     size = (10.4, 0.32 * sum(heights) + 0.8 * len(panels))
     figure, axes = plt.subplots(len(panels), 1, figsize=size, squeeze=False, height_ratios=heights)
@@ -76,7 +75,7 @@ def _in_words(arm: str) -> str:
 
 
 def shares(draws: pd.DataFrame) -> Figure:
-    """Bars of how often each sentence of `lottery.lottery` holds, a tick where chance is."""
+    """Bars of how often each sentence of the replication lottery holds, a tick where chance is."""
     figure, ax = plt.subplots(figsize=(9, 0.6 * len(draws) + 0.9))
     places = range(len(draws))
     percent = 100 * draws[["share of draws", "chance"]]
@@ -93,16 +92,16 @@ def shares(draws: pd.DataFrame) -> Figure:
     return figure
 
 
-def accuracy_by_error(book: pd.DataFrame, errors: dict[str, float]) -> Figure:
+def accuracy_by_error(ledger: pd.DataFrame, errors: dict[str, float]) -> Figure:
     """Each claim's difference in test accuracy against its first arm's error of the gradient.
 
     The band is the largest of the claims' margins.
     """
     figure, ax = plt.subplots(figsize=(7.5, 4))
-    margin = book["margin"].max()
+    margin = ledger["margin"].max()
     ax.axhspan(-margin, margin, color=BAND, linewidth=0)
     ax.axhline(0, color=GREY, linewidth=0.8)
-    for _, row in book.dropna(subset="mean").iterrows():
+    for _, row in ledger.iterrows():
         x = 100 * errors[row["id"]]
         ax.plot([x, x], [row["low"], row["high"]], color=BLUE, linewidth=2)
         ax.plot(x, row["mean"], "o", color=BLUE, markersize=7)

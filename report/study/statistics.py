@@ -1,24 +1,20 @@
-"""What paired runs say of a claim: estimate, interval, p, equivalence, power, verdict.
+"""What paired runs say of a claim: estimate, interval, p, equivalence, verdict.
 
-Checks that lean on other assumptions are in `robustness.py`.
+Tests with other assumptions are in `claims/robustness.py`, how many seeds it takes in
+`claims/power.py`.
 """
 
-from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 
 import numpy as np
-from scipy.stats import binomtest, chi, norm, t, ttest_ind
-from statsmodels.stats.power import TTestPower
+from scipy.stats import binomtest, ttest_ind
 from statsmodels.stats.weightstats import DescrStatsW, ttost_ind
 
 from report.study.comparisons import Interval, interval
 
-ALPHA, POWER = 0.05, 0.8
-MOST_TRIED = 10_000
+ALPHA = 0.05
 TINY = np.finfo(float).tiny
-QUANTILES = 5_000
 VERDICTS = ("SUPPORTED", "REFUTED", "EQUIVALENT", "INCONCLUSIVE", "UNTESTABLE-AS-STATED")
 
 
@@ -125,7 +121,7 @@ def most_equal(findings: Sequence[Finding]) -> Finding:
 def holm(p: Sequence[float], looks: int) -> np.ndarray:
     """The p-values adjusted over so many looks (Bonferroni's) and then over their family (Holm's).
 
-    NaN, a claim without its runs yet, counts as 1. Source: Holm 1979.
+    NaN, a claim that a diverged run leaves open, counts as 1. Source: Holm 1979.
     """
     # Not statsmodels's, which collects garbage in every call: a second among many records.
     p = looks * np.nan_to_num(np.asarray(p, float), nan=1)
@@ -147,7 +143,7 @@ def verdict(claim: str, found: Finding, p: float, tost: float) -> str:
       "unequal" and tost <= 0.05; or "equal" and the interval lies wholly outside the margin.
     - EQUIVALENT: "equal" is claimed and tost <= 0.05, that is to say the (adjusted) 90 % interval
       lies inside the margin. No difference found is not equality.
-    - INCONCLUSIVE: none of these; these runs do not tell. After the first look, more are made.
+    - INCONCLUSIVE: none of these; these runs do not tell.
     - UNTESTABLE-AS-STATED: never from runs; the claim's own row says why.
 
     "Wholly outside" is of the unadjusted interval: of one difference on the margin's edge, 2.5 %
@@ -166,31 +162,3 @@ def verdict(claim: str, found: Finding, p: float, tost: float) -> str:
     if p > ALPHA or (on_side and found.small):
         return "INCONCLUSIVE"
     return "SUPPORTED" if on_side else "REFUTED"
-
-
-def detectable(sd: float, n: int, alpha: float = ALPHA) -> float:
-    """The smallest mean that a two-sided t test of n differences finds 4 times in 5, as `sd`."""
-    effect = TTestPower().solve_power(nobs=n, alpha=alpha, power=POWER)
-    return sd * abs(np.asarray(effect).item())  # at some n statsmodels finds the negative twin
-
-
-def seeds_for_difference(sd: float, effect: float, alpha: float = ALPHA) -> int:
-    """How many seeds find a mean difference of `effect` 4 times in 5, by the two-sided t test."""
-    return ceil(TTestPower().solve_power(effect_size=effect / sd, alpha=alpha, power=POWER))
-
-
-def tost_power(sd: float, n: int, margin: float, alpha: float = ALPHA) -> float:
-    """How often TOST finds equivalence if the true difference is 0, exactly.
-
-    P(abs(mean) + t.ppf(1 - alpha, n - 1) * s / sqrt(n) < margin), the mean over quantiles of s,
-    which is distributed as sd * chi(n - 1) / sqrt(n - 1). Source: Owen 1965.
-    """
-    room, slope = margin * n**0.5 / sd, t.ppf(1 - alpha, n - 1) / (n - 1) ** 0.5
-    spreads = chi(n - 1).ppf((np.arange(QUANTILES) + 0.5) / QUANTILES)
-    return float(np.mean(np.maximum(0, 2 * norm.cdf(room - slope * spreads) - 1)))
-
-
-def seeds_for_equivalence(sd: float, margin: float, alpha: float = ALPHA) -> int:
-    """How many seeds let TOST find an equality at this margin 4 times in 5."""
-    tries = range(3, MOST_TRIED)
-    return tries[bisect(tries, POWER, key=lambda n: tost_power(sd, n, margin, alpha))]

@@ -1,6 +1,6 @@
 """The claims in report/claims.toml, the runs that decide them, and the choice of learning rates.
 
-`findings.py` computes what the runs say, `ledger.py` the verdicts.
+`findings.py` computes what the runs say, `verdicts.py` what that makes of each claim.
 """
 
 import tomllib
@@ -55,7 +55,7 @@ class Claim:
         return float(BOOK["margins"].get(self.margin, self.margin))
 
     def settings(self) -> tuple[Arm, ...]:
-        """The arms compared; raises KeyError while a best learning rate is not yet chosen."""
+        """The arms compared, at their best learning rates if `rates` says so."""
         if self.rates != "best":
             return tuple(ARMS[name] for name in self.arms)
         chosen = RATES["chosen"]
@@ -75,6 +75,16 @@ def _claims() -> dict[str, Claim]:
 
 
 CLAIMS = _claims()
+
+
+def family(name: str) -> list[Claim]:
+    """The family's claims with a test of their own, over which Holm's adjustment goes."""
+    return [claim for claim in CLAIMS.values() if claim.family == name and not claim.like]
+
+
+def hypotheses_and_equivalences() -> list[Claim]:
+    """Our claims at the published learning rate: H and E."""
+    return [*family("confirmatory"), *family("equivalence")]
 
 
 def candidates() -> dict[Arm, str]:

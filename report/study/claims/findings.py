@@ -4,14 +4,19 @@ Records are given by (arm, seed), as `archive.read` returns them.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from report.study import comparisons, statistics
 from report.study.archive import Record
-from report.study.claims.book import Claim
+from report.study.arms import PILOT_SEEDS
+from report.study.claims.book import CLAIMS, FIRST, LAST, Claim
 from report.study.statistics import Finding
+
+Records = dict  # of records by (arm, seed)
+Seeds = tuple[int, ...]
 
 # What a metric takes from a record, and its unit.
 METRICS: dict[str, tuple[Callable[[Record], float | list], str]] = {
@@ -55,12 +60,12 @@ def between_seeds(a):
 
 
 def spread(a, b, margin):
-    """See `inference.spread`."""
+    """See `statistics.spread`."""
     return statistics.spread(a, b)
 
 
 def consistency(a, b, margin):
-    """See `inference.share`."""
+    """See `statistics.share`."""
     return statistics.share(a - b)
 
 
@@ -100,24 +105,43 @@ def unit(claim: Claim) -> str:
     return STATISTICS[claim.statistic][1] or METRICS[claim.metric][1]
 
 
-def complete(claim: Claim, records: dict, seeds: Iterable[int]) -> list[int]:
-    """Those of the seeds that every arm of the claim has a record of."""
-    return [seed for seed in seeds if all((arm, seed) in records for arm in claim.settings())]
+class MissingRuns(ValueError):
+    """The records lack runs that claims need."""
 
 
-def diverged(claim: Claim, records: dict, seed: int) -> bool:
+def require(claims: Iterable[Claim], records: Records, seeds: Seeds) -> None:
+    """Raise MissingRuns, which names the sweeps to run, unless every arm has all these seeds."""
+    missing = {c.id: set(product(c.settings(), seeds)) - records.keys() for c in claims}
+    lacking = [name for name, runs in missing.items() if runs]
+    if lacking:
+        count = len(set().union(*missing.values()))
+        sweeps = dict.fromkeys(_sweep(CLAIMS[name], seeds) for name in lacking)
+        commands = " and ".join(f"python3 lab.py sweep {name}" for name in sweeps)
+        raise MissingRuns(
+            f"The records lack {count} of the runs that decide {', '.join(lacking)}. Train them "
+            f"with: {commands}"
+        )
+
+
+def _sweep(claim: Claim, seeds: Seeds) -> str:
+    """The experiment that has the claim's arms with these seeds."""
+    if seeds == FIRST and claim.rates:
+        return "best_rates"
+    return {PILOT_SEEDS: "pilot", FIRST: "headline", LAST: "second_look"}[seeds]
+
+
+def diverged(claim: Claim, records: Records, seed: int) -> bool:
     """Whether any arm of the claim diverged with this seed."""
     return any(records[arm, seed].diverged is not None for arm in claim.settings())
 
 
-def usable(claim: Claim, records: dict, seeds: Iterable[int]) -> list[int]:
+def usable(claim: Claim, records: Records, seeds: Iterable[int]) -> list[int]:
     """Those of the seeds that every arm has a value of: a diverged run has only that of a guess."""
-    there = complete(claim, records, seeds)
     guessed = claim.metric == "test_accuracy"
-    return [seed for seed in there if guessed or not diverged(claim, records, seed)]
+    return [seed for seed in seeds if guessed or not diverged(claim, records, seed)]
 
 
-def columns(claim: Claim, records: dict, seeds: Iterable[int]) -> list:
+def columns(claim: Claim, records: Records, seeds: Iterable[int]) -> list:
     """The metric of each arm by seed, for the usable seeds."""
     seeds = usable(claim, records, seeds)
     frames = [
@@ -131,12 +155,12 @@ def _value(claim: Claim, record: Record) -> float | np.ndarray:
     return METRICS[claim.metric][0](record) if record.diverged is None else comparisons.GUESS
 
 
-def samples(claim: Claim, records: dict, seeds: Iterable[int]) -> pd.Series:
+def samples(claim: Claim, records: Records, seeds: Iterable[int]) -> pd.Series:
     """A value a seed of a statistic in PER_SEED, less what the claim is over."""
     return STATISTICS[claim.statistic][0](*columns(claim, records, seeds)) - claim.over
 
 
-def find(claim: Claim, records: dict, seeds: Iterable[int]) -> Finding:
+def find(claim: Claim, records: Records, seeds: Iterable[int]) -> Finding:
     """The finding of a claim from the records, by (arm, seed), of these seeds."""
     if claim.statistic in PER_SEED:
         return statistics.mean(samples(claim, records, seeds).to_numpy(), claim.size)

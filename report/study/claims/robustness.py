@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from scipy.stats import binomtest, bootstrap, permutation_test, wilcoxon
+
+from report.study import statistics
+from report.study.claims import book, findings
+from report.study.claims.book import LOOKS, Claim
+from report.study.claims.findings import Records, Seeds
+from report.study.comparisons import minus
 
 RESAMPLES = 9999
 CHUNK = 250  # replicates at once: 20 MB for 10 000 test images
@@ -55,3 +62,46 @@ def superiority(differences: Sequence[float]) -> tuple[float, float, float]:
     test = binomtest(int((differences > 0).sum()), len(differences))
     low, high = test.proportion_ci(0.95, method="wilson")
     return test.statistic, float(low), float(high)
+
+
+def table(ledger: pd.DataFrame, records: Records, labels: np.ndarray) -> pd.DataFrame:
+    """A row a hypothesis or equivalence: the runs that the ledger decides it by, by other tests.
+
+    `labels` are the test images' classes. All p are unadjusted and two-sided, all intervals 95 %;
+    "seeds and images" asks for a plain difference of test accuracies, Welch's p forgets the pairs.
+    """
+    looks = ledger.set_index("id")["look"]
+    claims = book.hypotheses_and_equivalences()
+    return pd.DataFrame([_row(c, records, LOOKS[looks[c.id] - 1], labels) for c in claims])
+
+
+def _row(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarray) -> dict:
+    values = findings.samples(claim, records, seeds).to_numpy()
+    share, low, high = superiority(values)
+    plain = claim.statistic == "difference"
+    welch = statistics.welch(*findings.columns(claim, records, seeds)).p if plain else np.nan
+    images = plain and claim.metric == "test_accuracy"
+    digits = 4 if findings.unit(claim) == "nats" else 2
+    return {
+        "id": claim.id,
+        "t": statistics.mean(values).p,
+        "sign flips": sign_flip(values),
+        "Wilcoxon": signed_ranks(values),
+        "Welch": welch,
+        "BCa interval": _interval(*bca(values), digits),
+        "seeds and images": _over_images(claim, records, seeds, labels) if images else "–",
+        "P(A > B)": f"{share:.2f} ({low:.2f} to {high:.2f})",
+    }
+
+
+def _interval(low: float, high: float, digits: int = 2) -> str:
+    return minus(f"{low:+.{digits}f} to {high:+.{digits}f}")
+
+
+def _over_images(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarray) -> str:
+    sound = [s for s in seeds if not findings.diverged(claim, records, s)]
+    a, b = (
+        np.array([records[arm, s].predictions == labels for s in sound], float)
+        for arm in claim.settings()
+    )
+    return _interval(*two_way(100 * (a - b)))

@@ -1,74 +1,125 @@
-"""The ledger in a few words, for the report's first page and the README."""
+"""The ledger in words, for notebooks, the report's first page and the README."""
 
 import re
 
 import pandas as pd
 
-from report.study.claims import conclusions
 from report.study.claims.book import FIRST, LAST
 from report.study.statistics import VERDICTS
 
-OUTCOMES = {
-    "held": " Prediction held.",
-    "failed": " Prediction failed.",
-    "pending": " A second look is to come.",
-    "–": "",
+OUTCOMES = {"held": " Prediction held.", "failed": " Prediction failed.", "–": ""}
+SAME = "the same within the margin"
+NORMS = ("BN", "LN on the hidden layer", "WN")
+WHICH = {
+    "Final test accuracy at the published settings": ("H1", "H2", "H3"),
+    "Final test accuracy, each at its own best learning rate": ("L1", "L2", "L3"),
+    "Training loss averaged over the run, where lower is faster": ("H4", "H5", "H6"),
+}
+RIVALS = {
+    "H7": "LN on the hidden layer and BN after the convolution, placed as published",
+    "H8": "both after the convolution",
+    "L4": "placed as published, each at its own best learning rate",
 }
 
 
-def in_short(book: pd.DataFrame) -> str:
+def in_short(ledger: pd.DataFrame) -> str:
     """What the ledger comes to: the two conclusions, then the counts."""
-    return "\n\n".join([conclusions.which(book), conclusions.why(book), counts(book)])
+    return "\n\n".join([which(ledger), why(ledger), counts(ledger)])
 
 
-def counts(book: pd.DataFrame) -> str:
+# Conclusions ------------------------------------------------------------------------------------
+
+
+def which(ledger: pd.DataFrame) -> str:
+    """Which normalization is better here, and when: each norm against none."""
+    lines = [
+        f"- {what}: {_answers(ledger, dict(zip(ids, NORMS, strict=True)))}."
+        for what, ids in WHICH.items()
+    ]
+    lead = "**Which normalization is better here, and when.** Compared to no normalization:"
+    return "\n".join([lead, "", *lines])
+
+
+def why(ledger: pd.DataFrame) -> str:
+    """Whether LN is better than BN here, and what the runs say of two reasons why."""
+    return (
+        "**Whether LN is better than BN, and why.** LN compared to BN:\n\n"
+        f"- Final test accuracy: {_answers(ledger, RIVALS)}.\n"
+        "- Small minibatches, a possible reason: 4 compared to 100, one epoch, learning rate in "
+        "proportion, norms after the convolution. If they hurt BN, both of these would be lower. "
+        f"BN's lead over LN: {_answer(ledger, 'H11')}; BN's lead over no normalization: "
+        f"{_answer(ledger, 'C20b')}.\n"
+        "- Large initial weights, a possible reason: the published N(0, 0.1²) compared to He's. If "
+        "LN's use is to repair them, this would be higher. What LN on the hidden layer gains over "
+        f"no normalization: {_answer(ledger, 'H10')}."
+    )
+
+
+def _answers(ledger: pd.DataFrame, names: dict[str, str]) -> str:
+    return "; ".join(f"{text}: {_answer(ledger, name)}" for name, text in names.items())
+
+
+def _answer(ledger: pd.DataFrame, name: str) -> str:
+    """As `higher (+0.31 points, +0.20 to +0.42, n = 30)`."""
+    row = ledger.set_index("id").loc[name]
+    effect = row["effect (95 % interval)"].replace(" (", ", ").replace(")", "")
+    return f"{state(row)} ({effect}, n = {row['n']})"
+
+
+def state(row: pd.Series) -> str:
+    """Of a row's first arm against the second: higher, lower, SAME, or not told apart."""
+    if row["verdict"] == "INCONCLUSIVE":
+        return "not told apart"
+    if row["inside"]:
+        return SAME
+    return "higher" if row["mean"] > 0 else "lower"
+
+
+# Counts -----------------------------------------------------------------------------------------
+
+
+def counts(ledger: pd.DataFrame) -> str:
     """How many claims and tests there are, which verdicts, and how our predictions fared.
 
     Several sentences may share a test; a prediction counts once.
     """
-    ours = (book["section"] == "ours").sum()
-    sizes = book["verdict"].value_counts()
+    ours = (ledger["section"] == "ours").sum()
+    sizes = ledger["verdict"].value_counts()
     found = [f"{sizes[verdict]} {verdict}" for verdict in VERDICTS if verdict in sizes]
-    if "pending" in sizes:
-        found.append(f"{sizes['pending']} pending, for want of runs")
-    own, argued = book["like"] == "", book["unit"] == "–"
+    own, argued = ledger["like"] == "", ledger["unit"] == "–"
     return (
-        f"{len(book) - ours} claims of the published report and {ours} of ours, put to "
+        f"{len(ledger) - ours} claims of the published report and {ours} of ours, put to "
         f"{(own & ~argued).sum()} tests and {argued.sum()} arguments: "
-        f"{', '.join(found)}. {_second_look(book)}{_predictions(book[own])}"
+        f"{', '.join(found)}. {_second_look(ledger)} {_predictions(ledger[own])}"
     )
 
 
-def _second_look(book: pd.DataFrame) -> str:
-    """What more seeds may still change, or have decided: see `ledger.ledger`."""
-    left, again = book["verdict"] == "INCONCLUSIVE", book["look"] == 2
-    if waiting := (left & (book["outcome"] == "pending")).sum():
-        return f"{waiting} of the INCONCLUSIVE get a second look, with {len(LAST)} seeds. "
-    if not again.any():
-        return ""
+def _second_look(ledger: pd.DataFrame) -> str:
+    again, left = ledger["look"] == 2, ledger["verdict"] == "INCONCLUSIVE"
     return (
         f"{again.sum()} claims were INCONCLUSIVE after {len(FIRST)} seeds and got a second look, "
-        f"with {len(LAST)}, which decided {(again & ~left).sum()} of them. "
+        f"with {len(LAST)}, which decided {(again & ~left).sum()} of them."
     )
 
 
-def _predictions(book: pd.DataFrame) -> str:
-    held, failed = (book["outcome"] == outcome for outcome in ("held", "failed"))
-    if not (held | failed).any():
-        return "None of the ledger's predictions is decided yet."
-    left = (failed & (book["verdict"] == "INCONCLUSIVE")).sum()
+def _predictions(ledger: pd.DataFrame) -> str:
+    held, failed = (ledger["outcome"] == outcome for outcome in ("held", "failed"))
+    left = (failed & (ledger["verdict"] == "INCONCLUSIVE")).sum()
     return (
         f"Of the ledger's {(held | failed).sum()} predictions that are decided, {held.sum()} held "
         f"and {failed.sum()} failed, {left} of these on a claim left INCONCLUSIVE."
     )
 
 
-def decided(book: pd.DataFrame) -> str:
-    """The decided claims as Markdown, a list a verdict, each linked to what decides it.
+# Claim by claim ---------------------------------------------------------------------------------
+
+
+def decided(ledger: pd.DataFrame) -> str:
+    """The claims as Markdown, a list a verdict, each linked to what decides it.
 
     Claims that share a test and its verdict share an item.
     """
-    lists = [_list(verdict, book[book["verdict"] == verdict]) for verdict in VERDICTS]
+    lists = [_list(verdict, ledger[ledger["verdict"] == verdict]) for verdict in VERDICTS]
     return "\n\n".join(filter(None, lists))
 
 

@@ -1,160 +1,149 @@
-"""The verdict on every claim. `trust.py` says how far to trust it."""
+"""The ledger: the verdict on every claim, what it rests on, and whether we foresaw it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from report.study import statistics
 from report.study.claims import findings
-from report.study.claims.book import CLAIMS, FIRST, LAST, LOOKS, Claim
+from report.study.claims.book import CLAIMS, LOOKS, SECOND_LOOK, Claim
+from report.study.claims.findings import Records
 from report.study.comparisons import minus
 from report.study.statistics import Finding
 
-Records = dict  # of records by (arm, seed)
-Seeds = tuple[int, ...]
 FEWEST = 4  # seeds that every statistic can make an interval of
-FAMILIES = ("confirmatory", "equivalence", "learning rate")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the runs of a look say of a claim, the first look being 1, and none 0.
+
+    `finding` is that of the seeds that have a value, None if they are too few; `diverged` counts
+    the seeds with a run that diverged; `whole` is whether every seed has a value.
+    """
+
+    look: int = 0
+    finding: Finding | None = None
+    diverged: int = 0
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict, what was seen, the adjusted p of the test that decided, and of what it decided.
+
+    `inside` is whether the difference was shown to lie inside the margin.
+    """
+
+    verdict: str
+    seen: Seen = Seen()
+    p: float = np.nan
+    inside: bool = False
 
 
 def ledger(records: Records) -> pd.DataFrame:
     """A row a claim: verdict, effect with 95 % interval, adjusted p, and whether we foresaw it.
 
-    A claim is looked at after the first 30 seeds and, only if a second look may change what it is
-    then, after 60; `look` says which of them decided. It is "pending" until every arm has a record
-    of every seed of the first look, and stays INCONCLUSIVE until they have those of the second:
-    seeds beyond a look never enter. The interval is that of one look; p is adjusted over the looks,
-    then by Holm over the claim's whole family, claims without their runs included, and those
-    decided at the first look with their p of then; it is that of the test that decided, and each
-    of the two tests has a Holm of its own. A pending row has the estimate so far, to read and not
-    to decide by.
+    A claim is looked at after the first 30 seeds and, if it is INCONCLUSIVE then and its arms are
+    among those of the book's second look, after 60; `look` says which of them decided, and seeds
+    beyond it never enter. The interval is that of one look; p is adjusted over the looks, then by
+    Holm over the claim's whole family, those decided at the first look with their p of then; it is
+    that of the test that decided, and each of the two tests has a Holm of its own. Raises
+    `findings.MissingRuns` if a look lacks runs.
     """
-    before = _find_all(records, FIRST)
-    first = _look(records, FIRST, before)
-    again = _again(first, before)
-    after = {name: found for name, found in _find_all(records, LAST).items() if name in again}
-    second, more = _look(records, LAST, before | after), first["id"].isin(after)
-    book = pd.concat([first[~more], second[more]]).sort_index()
-    outcomes = map(_outcome, book["id"], book["verdict"], book["id"].isin(again - set(after)))
-    book.insert(book.columns.get_loc("look"), "outcome", list(outcomes))
-    return book
+    tested = [claim for claim in CLAIMS.values() if claim.arms]
+    seen = _look(1, tested, records)
+    first = _decide(tested, seen)
+    again = [claim for claim in tested if _is_left_open(claim, first[claim.id])]
+    second = _decide(again, seen | _look(2, again, records))
+    argued = {claim.id: Decision(claim.verdict) for claim in CLAIMS.values() if not claim.arms}
+    decisions = argued | first | second
+    return pd.DataFrame([_row(claim, decisions[name]) for name, claim in CLAIMS.items()])
 
 
-def inconclusive(records: Records) -> list[str]:
-    """The claims to be put down in the book for a second look, which may change what they are.
-
-    Those of a family with a second look, with a test of their own.
-    """
-    before = _find_all(records, FIRST)
-    again = _again(_look(records, FIRST, before), before)
-    return [claim.id for claim in planned(*FAMILIES) if claim.id in again]
+def _look(number: int, claims: list[Claim], records: Records) -> dict[str, Seen]:
+    seeds = LOOKS[number - 1]
+    findings.require(claims, records, seeds)
+    return {claim.id: _see(claim, records, number) for claim in claims}
 
 
-def _again(first: pd.DataFrame, found: dict[str, Finding | None]) -> set[str]:
-    """Those INCONCLUSIVE at the first look whose verdict more seeds may change.
-
-    Ours, and published sentences that ask for no other arms; none that a diverged run leaves open.
-    """
-    names = first["id"][first["verdict"] == "INCONCLUSIVE"]
-    left = [CLAIMS[name] for name in names if found[name]]
-    seeded = {arm for claim in left if claim.family in FAMILIES for arm in claim.settings()}
-    return {claim.id for claim in left if seeded.issuperset(claim.settings())}
-
-
-def planned(*families: str) -> list[Claim]:
-    """The claims of these families, over each of which a Holm's adjustment goes."""
-    own = [claim for claim in CLAIMS.values() if not claim.like]
-    return [claim for family in families for claim in own if claim.family == family]
-
-
-def complete(claim: Claim, records: Records, seeds: Seeds) -> list[int]:
-    """Those of the seeds that every arm of the claim has a record of, none if it has no arms."""
-    try:
-        return findings.complete(claim, records, seeds) if claim.arms else []
-    except KeyError:  # its learning rates are not chosen yet
-        return []
-
-
-def _find_all(records: Records, seeds: Seeds) -> dict[str, Finding | None]:
-    """What these seeds say of each claim that has their records; None if one is of no use to it."""
-    whole = [c for c in CLAIMS.values() if complete(c, records, seeds) == list(seeds)]
-    usable = {c.id: findings.usable(c, records, seeds) == list(seeds) for c in whole}
-    return {c.id: findings.find(c, records, seeds) if usable[c.id] else None for c in whole}
-
-
-def _find(claim: Claim, records: Records, seeds: Iterable[int]) -> Finding | None:
+def _see(claim: Claim, records: Records, look: int) -> Seen:
+    seeds = LOOKS[look - 1]
     usable = findings.usable(claim, records, seeds)
-    return findings.find(claim, records, usable) if len(usable) >= FEWEST else None
+    found = findings.find(claim, records, usable) if len(usable) >= FEWEST else None
+    lost = sum(findings.diverged(claim, records, seed) for seed in seeds)
+    return Seen(look, found, lost, len(usable) == len(seeds))
 
 
-def _look(records: Records, seeds: Seeds, found: dict[str, Finding | None]) -> pd.DataFrame:
-    """The ledger as these findings would have it, but for the outcomes."""
-    adjusted = _adjusted(found)
-    rows = [_row(c, found, adjusted.loc[name], records, seeds) for name, c in CLAIMS.items()]
-    return pd.DataFrame(rows)
+def _is_left_open(claim: Claim, first: Decision) -> bool:
+    """Whether a second look may change the claim: not if a diverged run left it INCONCLUSIVE."""
+    if first.verdict != "INCONCLUSIVE" or not first.seen.whole:
+        return False
+    seeded = {arm for name in SECOND_LOOK for arm in CLAIMS[name].settings()}
+    return seeded.issuperset(claim.settings())
 
 
-def _adjusted(found: dict[str, Finding | None]) -> pd.DataFrame:
-    """Both p by claim, adjusted over looks and families; a claim like another has the other's."""
-    own = {name: found.get(name) for name, claim in CLAIMS.items() if not claim.like}
-    pairs = {name: (f.p, f.tost) if f else (np.nan, np.nan) for name, f in own.items()}
+def _decide(claims: Iterable[Claim], seen: dict[str, Seen]) -> dict[str, Decision]:
+    """The decision on each of these claims, among all that were seen."""
+    adjusted = _adjusted(seen)
+    return {c.id: _decision(c, seen[c.id], *adjusted.loc[c.like or c.id]) for c in claims}
+
+
+def _adjusted(seen: dict[str, Seen]) -> pd.DataFrame:
+    """Both p, by claim with a test of its own, adjusted over the looks and the families."""
+    own = {name: s for name, s in seen.items() if not CLAIMS[name].like}
+    pairs = {n: (s.finding.p, s.finding.tost) if s.whole else (np.nan,) * 2 for n, s in own.items()}
     frame = pd.DataFrame.from_dict(pairs, orient="index", columns=["p", "tost"])
     families = [CLAIMS[name].family for name in own]
-    frame = frame.groupby(families)[["p", "tost"]].transform(statistics.holm, looks=len(LOOKS))
-    wanted = [claim.like or name for name, claim in CLAIMS.items()]
-    return frame.loc[wanted].set_axis(list(CLAIMS))
+    return frame.groupby(families).transform(statistics.holm, looks=len(LOOKS))
 
 
-def _row(claim: Claim, findings_of: dict, adjusted: pd.Series, records, seeds) -> dict:
-    found = findings_of.get(claim.id)
-    look = 1 + LOOKS.index(seeds) if claim.id in findings_of else 0
-    verdict = _verdict(claim, found, adjusted) if look else claim.verdict
-    inside = bool(found and adjusted["tost"] <= statistics.ALPHA)
-    p = adjusted["tost" if inside or claim.claim in ("equal", "unequal") else "p"]
-    shown = found or _find(claim, records, complete(claim, records, seeds))
+def _decision(claim: Claim, seen: Seen, p: float, tost: float) -> Decision:
+    """The verdict by both p; INCONCLUSIVE if a seed has no value, having diverged."""
+    if not seen.whole:
+        return Decision("INCONCLUSIVE", seen)
+    inside = bool(tost <= statistics.ALPHA)
+    decisive = tost if inside or claim.claim in ("equal", "unequal") else p
+    return Decision(statistics.verdict(claim.claim, seen.finding, p, tost), seen, decisive, inside)
+
+
+def _row(claim: Claim, decision: Decision) -> dict:
+    found = decision.seen.finding
     return {
         "id": claim.id,
         "section": claim.section,
         "claim": f"“{claim.quote}”" if claim.quote else claim.hypothesis,
         "what is tested": claim.hypothesis if claim.quote else "",
         "like": claim.like,
-        "verdict": verdict or "pending",
-        "effect (95 % interval)": _effect(claim, shown, records, seeds) if shown else "–",
-        "n": shown.n if shown else "–",
-        "adjusted p": f"{p:.2g}" if found else "–",
+        "verdict": decision.verdict,
+        "effect (95 % interval)": _effect(claim, decision.seen) if found else "–",
+        "n": found.n if found else "–",
+        "adjusted p": "–" if np.isnan(decision.p) else f"{decision.p:.2g}",
         "prediction": claim.prediction or "–",
-        "look": look,
-        **{end: getattr(shown, end, np.nan) for end in ("mean", "low", "high")},
+        "outcome": _outcome(claim, decision.verdict),
+        "look": decision.seen.look,
+        **{end: getattr(found, end, np.nan) for end in ("mean", "low", "high")},
         "unit": findings.unit(claim) if claim.arms else "–",
         "margin": claim.size,
-        "inside": inside,
+        "inside": decision.inside,
         "decided by": claim.notebook,
         "reason": claim.reason,
     }
 
 
-def _verdict(claim: Claim, found: Finding | None, adjusted: pd.Series) -> str:
-    """What the seeds of a look say; INCONCLUSIVE if any of them has no value, having diverged."""
-    known = found and statistics.verdict(claim.claim, found, adjusted["p"], adjusted["tost"])
-    return known or "INCONCLUSIVE"
-
-
-def _effect(claim: Claim, found: Finding, records: Records, seeds: Seeds) -> str:
-    unit, there = findings.unit(claim), complete(claim, records, seeds)
+def _effect(claim: Claim, seen: Seen) -> str:
+    found, unit = seen.finding, findings.unit(claim)
     digits = 4 if unit == "nats" else 2
     mean, low, high = (minus(f"{v:+.{digits}f}") for v in (found.mean, found.low, found.high))
     over = minus(f" over {claim.over:g}") if claim.over else ""
-    lost = sum(findings.diverged(claim, records, seed) for seed in there)
-    early = "" if len(there) == len(seeds) else "so far: "
-    text = f"{early}{mean} {unit}{over} ({low} to {high})"
-    return text + (f"; {lost} diverged" if lost else "")
+    text = f"{mean} {unit}{over} ({low} to {high})"
+    return text + (f"; {seen.diverged} diverged" if seen.diverged else "")
 
 
-def _outcome(name: str, verdict: str, again: bool) -> str:
-    """Whether the prediction held; what a second look may still decide is pending."""
-    predicted = CLAIMS[name].prediction
-    if not predicted:
+def _outcome(claim: Claim, verdict: str) -> str:
+    """Whether our prediction held, if we made one."""
+    if not claim.prediction:
         return "–"
-    if verdict == "pending" or again:
-        return "pending"
-    return "held" if verdict == predicted else "failed"
+    return "held" if verdict == claim.prediction else "failed"

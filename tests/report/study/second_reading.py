@@ -15,7 +15,6 @@ from scipy import stats
 BOOK = tomllib.loads((Path(__file__).parents[3] / "report" / "claims.toml").read_text())
 BEGIN, (FEW, ALL) = BOOK["design"]["first_seed"], BOOK["design"]["looks"]
 LOOKS = [list(range(BEGIN, BEGIN + n)) for n in (FEW, ALL)]
-LOOKED_AT_AGAIN = ("confirmatory", "equivalence", "learning rate")
 GUESS = 10.0
 SHARED = ("arms", "rates", "statistic", "metric", "over", "margin", "family")
 ROWS = {row["id"]: row for row in BOOK["claims"]}
@@ -142,14 +141,13 @@ def settings(row, arms):
 
 
 def read(row, runs, arms, seeds):
-    """The estimate of the seeds that are there and did not diverge; how many are, and lack none."""
-    of = [*settings(row, arms)]
-    there = [seed for seed in seeds if all((arm, seed) in runs for arm in of)]
+    """The estimate of the seeds whose runs have a value, if not too few, and whether none lacks."""
     metric = row.get("metric", "test_accuracy")
-    values = [[value(metric, runs[arm, seed]) for arm in of] for seed in there]
+    of = [*settings(row, arms)]
+    values = [[value(metric, runs[arm, seed]) for arm in of] for seed in seeds]
     known = [row for row in values if all(v is not None for v in row)]
     x = [np.array(arm, float) for arm in zip(*known, strict=True)]
-    return (estimate(row, x) if len(known) >= 4 else None), len(there), len(known)
+    return (estimate(row, x) if len(known) >= 4 else None), len(known) == len(seeds)
 
 
 # Verdicts ----------------------------------------------------------------------------------------
@@ -191,33 +189,37 @@ def decide(row, found, p, tost):
 
 
 def ledger(runs, arms):
-    """By claim: verdict, look, outcome, p, estimate; and the claims to be looked at again."""
+    """By claim: verdict, look, outcome, p, estimate; and every (arm, seed) that a look needs."""
 
     def look(seeds, names):
-        found = {n: read(TESTED[n], runs, arms, seeds) for n in names}
-        whole = {n: of for n, of in found.items() if of[1] == len(seeds)}
-        return {n: e if known == len(seeds) else None for n, (e, _, known) in whole.items()}
+        return {name: read(TESTED[name], runs, arms, seeds) for name in names}
 
     def said(found, number):
-        p = adjusted(found)
+        p = adjusted({n: of if whole else None for n, (of, whole) in found.items()})
         return {
-            n: (*(decide(TESTED[n], e, *p[n]) if e else ("INCONCLUSIVE", math.nan)), number)
-            for n, e in found.items()
+            n: (*(decide(TESTED[n], of, *p[n]) if whole else ("INCONCLUSIVE", math.nan)), number)
+            for n, (of, whole) in found.items()
         }
 
-    first = look(LOOKS[0], TESTED)
-    verdicts = said(first, 1)
-    open_ = {n for n, (verdict, *_) in verdicts.items() if verdict == "INCONCLUSIVE" and first[n]}
-    ours = {n for n in open_ if TESTED[n]["family"] in LOOKED_AT_AGAIN}
-    seeded = {arm for n in ours for arm in settings(TESTED[n], arms)}
-    open_ = {n for n in open_ if seeded.issuperset(settings(TESTED[n], arms))}
-    second = look(LOOKS[1], open_)
-    verdicts |= {n: row for n, row in said(first | second, 2).items() if n in second}
+    found = look(LOOKS[0], TESTED)
+    verdicts = said(found, 1)
+    seeded = {arm for n in BOOK["design"]["second_look"] for arm in settings(TESTED[n], arms)}
+    again = [
+        n
+        for n, (of, whole) in found.items()
+        if verdicts[n][0] == "INCONCLUSIVE" and whole and seeded >= {*settings(TESTED[n], arms)}
+    ]
+    found |= look(LOOKS[1], again)
+    after = said(found, 2)
+    verdicts |= {n: after[n] for n in again}
     result = {}
-    for name, row in TESTED.items():
-        verdict, p, number = verdicts.get(name, ("pending", math.nan, 0))
-        held = "held" if verdict == row["prediction"] else "failed"
-        waits = number == 0 or name in open_ - set(second)
-        shown = read(row, runs, arms, LOOKS[max(number, 1) - 1])[0]
-        result[name] = verdict, number, "pending" if waits else held, p, shown
-    return result, {n for n in ours if "like" not in TESTED[n]}
+    for name, (verdict, p, number) in verdicts.items():
+        outcome = "held" if verdict == TESTED[name]["prediction"] else "failed"
+        result[name] = verdict, number, outcome, p, found[name][0]
+    needed = {
+        (arm, seed)
+        for name, (_, number, *_) in result.items()
+        for arm in settings(TESTED[name], arms)
+        for seed in LOOKS[number - 1]
+    }
+    return result, needed

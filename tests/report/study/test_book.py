@@ -1,27 +1,23 @@
-"""The book of claims, what is swept for it, and each statistic on made runs."""
-
-import dataclasses
+"""The book of claims, the learning rates chosen for it, and what is swept for it."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_runs import made, noise, record, runs
 
-from report.study import archive, arms, statistics
+from report.study import archive, arms, experiments, statistics
 from report.study.claims import book, findings, verdicts
-from report.study.claims.book import ARMS, CLAIMS, FIRST, LAST, Claim
+from report.study.claims.book import ARMS, CLAIMS, FIRST, LAST
+from report.study.comparisons import GUESS
+from report.study.experiments import EXPERIMENTS
 
 ROWS = list(CLAIMS.values())
 DECIDED = [claim for claim in ROWS if claim.arms]
-CHOSEN, SECOND_LOOK = book.RATES["chosen"], book.SECOND_LOOK
 SIDES = ("higher", "lower", "different", "equal", "unequal")
 
 
-@pytest.fixture(autouse=True)
-def before_any_run(monkeypatch):
-    """The book as it was: no learning rates chosen, no second look."""
-    monkeypatch.setitem(book.RATES, "chosen", {})
-    monkeypatch.setattr(book, "SECOND_LOOK", [])
+@pytest.fixture(scope="module")
+def records():
+    return archive.read([archive.PUBLISHED])
 
 
 def test_every_claim_is_whole():
@@ -38,14 +34,16 @@ def test_every_claim_is_whole():
 
 def test_ids_are_unique_and_the_families_of_the_size_that_is_said():
     assert len(book.BOOK["claims"]) == len(ROWS)
-    sizes = pd.Series([c.family for c in ROWS if not c.like]).value_counts()
-    assert sizes["confirmatory"] == 12 and sizes["learning rate"] == 4
-    assert not {c.family for c in ROWS} - set(sizes.index)
+    sizes = {name: len(book.family(name)) for name in ("confirmatory", "learning rate")}
+    assert sizes == {"confirmatory": 12, "learning rate": 4}
+    assert {c.family for c in ROWS} == {c.family for c in ROWS if not c.like}
+    names = [claim.id for claim in book.hypotheses_and_equivalences()]
+    assert names == [*(f"H{i}" for i in range(1, 13)), *(f"E{i}" for i in range(1, 10))]
 
 
 def test_every_arm_that_is_defined_is_used_and_the_headline_has_them_all():
     assert {name for claim in DECIDED for name in claim.arms} == set(ARMS)
-    found = book.experiments()["headline"]
+    found = EXPERIMENTS["headline"]
     assert set(found.arms) == set(ARMS.values()) and found.seeds == FIRST
     assert not set(LAST) & set(arms.PILOT_SEEDS)
 
@@ -64,134 +62,45 @@ def test_a_claim_like_another_has_its_runs_and_not_its_sentence():
         assert not row.get("like") or not set(row) & set(book.SHARED), row["id"]
 
 
-VALUES = {"bn": 0.90, "none": 0.87, "bn_keras": 0.91, "ln": 0.84, "wn": 0.885}
+def test_the_chosen_learning_rates_have_the_best_mean_on_the_validation_split(records):
+    scores = {}
+    for arm, name in book.candidates().items():
+        runs = [records[arm, seed] for seed in arms.PILOT_SEEDS]
+        values = [r.test_accuracy[-1] if r.diverged is None else GUESS / 100 for r in runs]
+        scores[name, arm.learning_rate] = np.mean(values)
+    best = pd.Series(scores).unstack().idxmax(axis="columns")
+    assert best.to_dict() == book.RATES["chosen"]
+    assert set(best) <= set(book.RATES["grid"][1:-1])  # the grid goes on at both sides
 
 
-@pytest.mark.parametrize(
-    ("statistic", "names", "expected"),
-    [
-        ("difference", ["bn", "none"], 3),
-        ("interaction", ["bn", "none", "bn_keras", "ln"], 3 - 7),
-        ("distance", ["none", "bn"], 3),
-        ("nearer", ["wn", "ln", "none"], 1.5 - 3),
-        ("best", ["bn_keras", "none", "bn"], 1),
-        ("best", ["bn", "none", "bn_keras"], -1),
-        ("consistency", ["bn", "none"], 0.5),
-        ("closest", ["none", "bn", "wn"], 1.5),
-        ("closest", ["none", "wn", "ln"], 1.5),
-    ],
-)
-def test_statistic(statistic, names, expected):
-    jitter = dict(zip(VALUES, np.random.default_rng(6).normal(0, 1e-5, (5, 60)), strict=True))
-    records = runs(**{name: VALUES[name] + jitter[name] for name in names})
-    claim = Claim("X", "", "", arms=tuple(names), statistic=statistic, margin=0.2)
-    assert findings.find(claim, records, LAST).mean == pytest.approx(expected, abs=0.01)
+def test_the_candidates_are_swept_on_the_validation_split():
+    found = EXPERIMENTS["learning_rates"]
+    assert len(found.arms) == len(book.RATES["arms"]) * len(book.RATES["grid"]) == 28
+    assert {arm.scored_on for arm in found.arms} == {"validation"}
+    assert found.seeds == arms.PILOT_SEEDS
 
 
-def test_between_seeds_uses_each_seed_once():
-    values = 0.88 + np.arange(len(LAST)) / 1e4
-    claim = Claim("X", "", "", arms=("none",), statistic="between_seeds", over=0.11)
-    found = findings.find(claim, runs(none=values), LAST)
-    assert (found.mean, found.n) == (pytest.approx(0.3 - 0.11), len(LAST) // 2)
-
-
-def test_spread_is_of_the_first_arm_over_the_second():
-    base = noise(1)
-    records = runs(bn=0.5 + 2 * base, none=base + noise(2, 0, 1e-6))
-    claim = Claim("X", "", "", arms=("bn", "none"), statistic="spread")
-    assert findings.find(claim, records, LAST).mean == pytest.approx(np.log(2), abs=0.01)
-
-
-def swapped(columns):
-    return dict(zip(columns, reversed(columns.values()), strict=True))
-
-
-@pytest.mark.parametrize("of", ["training", "test"])
-def test_each_epoch_takes_the_epoch_that_differs_most(of):
-    records = runs(bn=noise(1), none=noise(2))
-    for (arm, seed), r in records.items():
-        gap = [0, 0.05, 0, 0] if arm == ARMS["bn"] else [0, 0, 0, 0]
-        jitter = np.random.default_rng(seed).normal(0, 1e-3, 4) * (arm == ARMS["bn"])
-        curve = [0.8 + g + j for g, j in zip(gap, jitter, strict=True)]
-        other = [0.8 + j for j in jitter]
-        columns = {"train_accuracy": curve, "test_accuracy": other}
-        records[arm, seed] = dataclasses.replace(
-            r, **columns if of == "training" else swapped(columns)
-        )
-    claim = Claim(
-        "X", "", "", arms=("bn", "none"), statistic="each_epoch",
-        metric="accuracy_by_epoch", margin=0.2,
-    )  # fmt: skip
-    found = findings.find(claim, records, LAST)
-    assert found.mean == pytest.approx(5, abs=0.1) and found.tost > 0.9
-
-
-RUN = made("bn", 0, train_loss=[0.6, 0.3, 0.2, 0.1], train_accuracy=[0.5, 0.87], seconds=12.5)
-
-
-@pytest.mark.parametrize(
-    ("metric", "expected"),
-    [
-        ("test_accuracy", 88),
-        ("train_accuracy", 87),
-        ("generalization_gap", -1),
-        ("mean_training_loss", 0.3),
-        ("first_epoch_loss", 0.6),
-        ("seconds", 12.5),
-    ],
-)
-def test_metric(metric, expected):
-    assert findings.METRICS[metric][0](RUN) == pytest.approx(expected)
-
-
-def test_the_best_learning_rate_is_the_validation_splits():
-    records = [
-        record(seed, arm=arm, test_accuracy=[0.8 + (arm.learning_rate == 0.03) / 10])
-        for arm in book.candidates()
-        for seed in arms.PILOT_SEEDS
-    ]
-    lost = [dataclasses.replace(r, test_accuracy=[], diverged=3) for r in records[:3]]
-    late = [
-        dataclasses.replace(r, seed=r.seed + more, test_accuracy=[1.0])
-        for r in records
-        for more in (100, 200)
-        if r.arm.learning_rate == 0.1
-    ]
-    found = book.best_learning_rates([*lost, *records[3:], *late, made("bn", 0, 0.99)])
-    assert found == dict.fromkeys(book.RATES["arms"], 0.03)
-    assert all(arm.scored_on == "validation" for arm in book.candidates())
-    with pytest.raises(ValueError, match="83 of 84"):
-        book.best_learning_rates(records[1:])
-    at_the_end = [dataclasses.replace(r, test_accuracy=[r.arm.learning_rate / 2]) for r in records]
-    with pytest.raises(ValueError, match="the grid ends at a best rate"):
-        book.best_learning_rates(at_the_end)
-
-
-def test_the_chosen_learning_rates_are_those_of_the_archive():
-    records = archive.read([archive.PUBLISHED]).values()
-    assert book.best_learning_rates(records) == CHOSEN
-
-
-def test_the_second_look_is_of_what_the_archive_left_inconclusive(monkeypatch):
-    monkeypatch.setitem(book.RATES, "chosen", CHOSEN)
-    assert verdicts.inconclusive(archive.read([archive.PUBLISHED])) == SECOND_LOOK
-
-
-def test_claims_at_the_best_rates_are_trained_once_these_are_chosen(monkeypatch):
-    assert "best_rates" not in book.experiments()
-    chosen = {"none": 0.003, "bn": 0.03, "ln_hidden": 0.1, "wn": 0.01}
+def test_claims_at_the_best_rates_are_trained_with_the_chosen_ones(monkeypatch):
+    chosen = {"none": 0.003, "bn": 0.03, "ln_hidden": 0.1, "wn": 0.02}
     monkeypatch.setitem(book.RATES, "chosen", chosen)
     found = {arm.norm: arm.learning_rate for arm in CLAIMS["L4"].settings()}
     assert found == {"layer": 0.1, "batch": 0.03}
-    rates = [arm.learning_rate for arm in book.experiments()["best_rates"].arms]
-    assert sorted(rates) == sorted(chosen.values())
-    assert len(book.experiments()["headline"].arms) == len(ARMS)
+    swept = {experiment.name: experiment for experiment in experiments.of_claims()}
+    rates = [arm.learning_rate for arm in swept["best_rates"].arms]
+    assert sorted(rates) == sorted(chosen.values()) and swept["best_rates"].seeds == FIRST
+    assert len(swept["headline"].arms) == len(ARMS)
 
 
-def test_seconds_are_compared_on_one_processor():
-    records = archive.read([archive.PUBLISHED])
-    timed = [claim for claim in DECIDED if claim.metric == "seconds"]
-    assert timed
-    for claim in timed:
-        for seed in findings.complete(claim, records, LAST):
-            assert len({records[arm, seed].environment["cpu"] for arm in claim.settings()}) == 1
+def test_the_second_look_is_of_ours_that_the_first_left_inconclusive(records):
+    ledger = verdicts.ledger(records)
+    ours = ledger[ledger["section"] == "ours"]
+    again = ours["look"] == 2
+    assert ours["id"][again].tolist() == book.SECOND_LOOK
+    assert "INCONCLUSIVE" not in ours["verdict"][~again].tolist()
+
+
+def test_the_second_look_sweeps_its_claims_arms_with_the_seeds_that_are_new():
+    found = EXPERIMENTS["second_look"]
+    claims = [CLAIMS[name] for name in book.SECOND_LOOK]
+    assert set(found.arms) == {arm for claim in claims for arm in claim.settings()}
+    assert FIRST + found.seeds == LAST

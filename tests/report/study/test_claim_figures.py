@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from made_runs import noise, runs
+from made_runs import made, noise, runs
+from made_world import whole
 
 from report.study import arms, claim_figures, replication_lottery
-from report.study.claims import book, verdicts
+from report.study.claims import verdicts
 from report.study.claims.book import FIRST, LAST
 
 
@@ -14,42 +15,37 @@ def drawn(ax, marker):
 
 
 def test_forest_draws_effects_margins_and_the_published_differences():
-    columns = {
-        "none": noise(1)[:7],
-        "bn": noise(2)[:7],
-        "wn": noise(3)[:7],
-        "bn_keras": noise(4)[:7],
-    }
-    book = verdicts.ledger(runs(FIRST[:7], **columns))
-    chosen = book[book["id"].isin(["H1", "H3", "H10", "E6", "H4"])]
+    ledger = verdicts.ledger(whole())
+    chosen = ledger[ledger["id"].isin(["H1", "H3", "H10", "E6", "H4"])]
     points, nats = claim_figures.forest(chosen).axes
     rows = chosen.set_index("id")
-    dots = drawn(points, "o")
-    assert [d.get_xdata()[0] for d in dots[:2]] == list(rows.loc[["H1", "H3"], "mean"])
+    dots = [dot.get_xdata()[0] for dot in drawn(points, "o")]
+    assert dots == list(rows.loc[["H1", "H3", "H10", "E6"], "mean"])
     diamonds = [(d.get_xdata()[0], d.get_ydata()[0]) for d in drawn(points, "D")]
     assert diamonds == [(pytest.approx(0.30), 0), (pytest.approx(0.21), 1)]
     assert [bar.get_width() for bar in points.patches] == pytest.approx([0.4, 0.4, 0.4, 1.0])
     assert nats.patches[0].get_width() == pytest.approx(0.008)
     labels = [label.get_text() for label in points.get_yticklabels()]
-    assert labels[0] == "H1: BN − none, n = 7"
-    assert labels[2].startswith("H10: (LN hidden − none) − (LN hidden He − none He), n = –")
+    assert labels[0] == f"H1: BN − none, n = {rows.loc['H1', 'n']}"
+    assert labels[2] == "H10: (LN hidden − none) − (LN hidden He − none He), n = 30"
 
 
 def test_forest_names_the_verdicts_row_by_row():
-    rows = verdicts.ledger(runs(FIRST, none=noise(1)[:30], wn=noise(2, 0.92)[:30])).loc[[2, 0]]
+    base = noise(1)
+    columns = {"none": base, "wn": base + noise(2, 0.04), "bn": base + noise(3, 0, 1e-4)}
+    rows = verdicts.ledger(whole(**columns)).loc[[2, 0]]
     (ax,) = claim_figures.forest(rows).axes
     named = [(text.get_position()[1], text.get_text()) for text in ax.texts]
-    assert list(rows["id"]) == ["H3", "H1"] and named == [(0, "SUPPORTED"), (1, "pending")]
+    assert list(rows["id"]) == ["H3", "H1"] and named == [(0, "SUPPORTED"), (1, "REFUTED")]
 
 
 def test_accuracy_stands_over_the_error_of_the_gradient():
-    columns = {"bn": noise(1)[:30], "wrong_mean": noise(2)[:30]}
-    book = verdicts.ledger(runs(FIRST, **columns))
-    rows = book[book["id"].isin(["E6", "E7"])]
+    ledger = verdicts.ledger(whole())
+    rows = ledger[ledger["id"].isin(["E6", "E7"])]
     (ax,) = claim_figures.accuracy_by_error(rows, {"E6": 0.1, "E7": 1.5}).axes
-    (dot,) = drawn(ax, "o")
-    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (150, rows["mean"].dropna().item())
-    assert [text.get_text() for text in ax.texts] == ["constant\nmean"]
+    dots = [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in drawn(ax, "o")]
+    assert dots == list(zip((10, 150), rows["mean"], strict=True))
+    assert [text.get_text() for text in ax.texts] == ["constant\nvariance", "constant\nmean"]
 
 
 def test_the_lottery_knows_the_published_order():
@@ -75,9 +71,11 @@ def test_the_lottery_knows_the_published_order():
     assert all(text.get_position()[0] > x for text, x in zip(ax.texts, right, strict=True))
 
 
-def test_the_lottery_draws_from_the_first_looks_seeds_that_every_mode_has():
+def test_the_lottery_draws_from_the_first_looks_seeds_with_which_no_mode_diverged():
     records = runs(LAST, **{mode: noise(i) for i, mode in enumerate(replication_lottery.MODES)})
     assert replication_lottery.seeds(records) == list(FIRST)
     for seed in FIRST[5:]:
-        del records[book.ARMS[replication_lottery.MODES[2]], seed]
+        lost = made(replication_lottery.MODES[2], seed, diverged=5, test_accuracy=[])
+        records[lost.key] = lost
     assert replication_lottery.seeds(records) == list(FIRST[:5])
+    assert replication_lottery.lottery(records)["share of draws"].between(0, 1).all()

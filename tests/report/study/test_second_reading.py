@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
+import random
 
 import numpy as np
 import pytest
 import second_reading
 from made_runs import record
 
-from report.study.claims import book, verdicts
+from report.study.claims import book, findings, verdicts
 from report.study.claims.book import ARMS, CLAIMS, LAST
 
 BEST = [dataclasses.replace(ARMS[n], learning_rate=r) for n, r in book.RATES["chosen"].items()]
@@ -38,10 +39,6 @@ def world(number):
             )  # fmt: skip
 
 
-def runs(number, keep):
-    return {r.key: r for r in world(number) if keep(r)}
-
-
 def diverged(found, number):
     """The same with some runs of some arms diverged."""
     rng = np.random.default_rng([8, number])
@@ -55,37 +52,35 @@ def same(a, b):
 
 
 def compare(records):
-    """Every row that has a test, and what is to be looked at again; return the verdicts."""
-    expected, again = second_reading.ledger(records, ARMS)
-    assert set(verdicts.inconclusive(records)) == again
+    """Hold every row that has a test against the second reading; return the runs it needs."""
+    expected, needed = second_reading.ledger(records, ARMS)
     found = verdicts.ledger(records).set_index("id")
+    assert set(expected) == {name for name, claim in CLAIMS.items() if claim.arms}
     for name, (verdict, look, outcome, p, estimate) in expected.items():
         row = found.loc[name]
         assert row[["verdict", "look", "outcome"]].tolist() == [verdict, look, outcome], name
         shown = math.nan if row["adjusted p"] == "–" else float(row["adjusted p"])
         assert same(shown, float(f"{p:.2g}")), name
-        if estimate:
-            assert row["n"] == estimate.n and all(
-                same(row[end], getattr(estimate, end)) for end in ("mean", "low", "high")
-            ), name
-    return {(row["verdict"], row["look"]) for _, row in found.iterrows() if CLAIMS[row.name].arms}
+        assert row["n"] == estimate.n and all(
+            same(row[end], getattr(estimate, end)) for end in ("mean", "low", "high")
+        ), name
+    assert {look for _, look, *_ in expected.values()} == {1, 2}
+    return needed
 
 
-FIRST = LAST[: len(book.FIRST)]
+@pytest.mark.parametrize("number", range(5))
+def test_the_ledger_is_that_of_the_second_reading(number):
+    records = {r.key: r for r in world(number)}
+    compare(records)
+    compare(diverged(records, number))
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_a_first_and_a_second_look_are_those_of_the_second_reading(number):
-    first = runs(number, lambda r: r.seed in FIRST)
-    assert ("pending", 0) not in compare(first)
-    again = {arm for name in verdicts.inconclusive(first) for arm in CLAIMS[name].settings()}
-    assert again
-    second = runs(number, lambda r: r.seed in FIRST or r.arm in again)
-    assert {look for _, look in compare(second)} == {1, 2}
-    compare(diverged(second, number))
-
-
-def test_sixty_seeds_of_everything_and_few_of_some_are_read_alike():
-    compare(runs(3, lambda r: True))
-    fewer = dict(zip(EVERY, np.random.default_rng(9).integers(2, 75, len(EVERY)), strict=True))
-    assert ("pending", 0) in compare(runs(4, lambda r: r.seed - LAST[0] < fewer[r.arm]))
+def test_the_ledger_needs_the_runs_that_the_second_reading_does_and_no_others():
+    records = {r.key: r for r in world(5)}
+    needed = compare(records)
+    assert len(needed) < len(records)
+    fewer = {key: records[key] for key in needed}
+    assert verdicts.ledger(fewer).equals(verdicts.ledger(records))
+    for key in random.Random(9).sample(list(fewer), 20):
+        with pytest.raises(findings.MissingRuns):
+            verdicts.ledger({k: r for k, r in fewer.items() if k != key})

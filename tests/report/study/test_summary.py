@@ -1,69 +1,47 @@
-"""The ledger in words: on made rows, pending and decided."""
+"""The ledger in words: on made rows, and on made runs with known verdicts."""
 
 import pandas as pd
-from made_runs import runs
+import pytest
+from made_runs import noise
+from made_world import whole
 
-from report.study.claims import conclusions, summary, verdicts
+from report.study.claims import summary, verdicts
 
 COLUMNS = ("id", "section", "claim", "verdict", "effect (95 % interval)", "n", "outcome", "unit")
 ALL = {"decided by": "A1_every_sentence_on_trial.ipynb", "reason": "It was not read.", "like": "",
        "what is tested": "", "look": 1}  # fmt: skip
 
 
-def book(*rows, **columns):
+def ledger(*rows, **columns):
     return pd.DataFrame(rows, columns=COLUMNS).assign(**ALL | columns)
 
 
-PENDING = ("H1", "ours", "BN helps.", "pending", "–", "–", "pending", "%")
 HELD = ("H2", "ours", "LN helps.", "SUPPORTED", "+0.30 points (+0.10 to +0.50)", 60, "held", "%")
 FAILED = ("C1", "1.3", "“WN helps”", "REFUTED", "0.00 points (−0.10 to +0.10)", 30, "failed", "%")
-OPEN = ("H3", "ours", "WN hurts.", "INCONCLUSIVE", "–", 30, "pending", "%")
+OPEN = ("H3", "ours", "WN hurts.", "INCONCLUSIVE", "–", 30, "failed", "%")
 ARGUED = ("C2", "1.6", "“as expected”", "REFUTED", "–", "–", "–", "–")
 
 
-def test_while_everything_is_pending():
-    assert summary.counts(book(PENDING)) == (
-        "0 claims of the published report and 1 of ours, put to 1 tests and 0 arguments: "
-        "1 pending, for want of runs. "
-        "None of the ledger's predictions is decided yet."
-    )
-    assert summary.decided(book(PENDING)) == ""
-
-
 def test_counts_go_by_verdict_in_one_order():
-    assert summary.counts(book(PENDING, FAILED, HELD, ARGUED)) == (
+    assert summary.counts(ledger(FAILED, HELD, ARGUED, OPEN, look=[1, 2, 0, 2])) == (
         "2 claims of the published report and 2 of ours, put to 3 tests and 1 arguments: "
-        "1 SUPPORTED, 2 REFUTED, 1 pending, for want of runs. "
-        "Of the ledger's 2 predictions that are decided, 1 held and 1 failed, "
-        "0 of these on a claim left INCONCLUSIVE."
+        "1 SUPPORTED, 2 REFUTED, 1 INCONCLUSIVE. "
+        "2 claims were INCONCLUSIVE after 30 seeds and got a second look, with 60, which decided "
+        "1 of them. "
+        "Of the ledger's 3 predictions that are decided, 1 held and 2 failed, "
+        "1 of these on a claim left INCONCLUSIVE."
     )
-    assert "pending" not in summary.counts(book(HELD))
 
 
 def test_a_test_and_its_prediction_count_once_however_many_sentences_share_it():
-    counts = summary.counts(book(HELD, HELD, like=["", "H2"]))
+    counts = summary.counts(ledger(HELD, HELD, like=["", "H2"]))
     for text in ("put to 1 tests", "2 SUPPORTED", "1 held and 0 failed"):
         assert text in counts
 
 
-def test_counts_say_what_a_second_look_may_change():
-    said = "2 of the INCONCLUSIVE get a second look, with 60 seeds."
-    assert said in summary.counts(book(HELD, OPEN, OPEN))
-    settled = (*OPEN[:-2], "failed", "%")
-    assert "look" not in summary.counts(book(settled, PENDING))
-
-
-def test_counts_say_what_a_second_look_decided():
-    settled = (*OPEN[:-2], "failed", "%")
-    said = "2 claims were INCONCLUSIVE after 30 seeds and got a second look, with 60, "
-    counts = summary.counts(book(HELD, settled, FAILED, look=[2, 2, 1]))
-    assert said + "which decided 1 of them. " in counts
-    assert counts.endswith("1 held and 2 failed, 1 of these on a claim left INCONCLUSIVE.")
-
-
-def test_decided_claims_are_listed_by_verdict_with_effect_outcome_and_link():
+def test_claims_are_listed_by_verdict_with_effect_outcome_and_link():
     link, n = "A1_every_sentence_on_trial.ipynb", "n\xa0=\xa0"
-    assert summary.decided(book(PENDING, FAILED, HELD, ARGUED)).splitlines() == [
+    assert summary.decided(ledger(FAILED, HELD, ARGUED)).splitlines() == [
         "**SUPPORTED** (1):",
         "",
         f"- [H2]({link}) LN helps: +0.30 points (+0.10 to +0.50), {n}60. Prediction held.",
@@ -77,20 +55,41 @@ def test_decided_claims_are_listed_by_verdict_with_effect_outcome_and_link():
 
 def test_claims_that_share_a_test_and_its_verdict_share_an_item():
     same = (HELD, ("C3", "1.3", "“So it is.”", *HELD[3:]), ("C5", *FAILED[1:]))
-    listed = summary.decided(book(*same, like=["", "H2", "H2"]))
+    listed = summary.decided(ledger(*same, like=["", "H2", "H2"]))
+    link = "(A1_every_sentence_on_trial.ipynb)"
     assert "**SUPPORTED** (2)" in listed and listed.count("- [") == 2
-    assert (
-        "- [H2](A1_every_sentence_on_trial.ipynb) LN helps; [C3](A1_every_sentence_on_trial.ipynb) “So it is”: +0.30"
-        in listed
-    )
-
-
-def test_what_a_second_look_may_change_is_said_to_be_so():
-    assert summary.decided(book(OPEN)).endswith("A second look is to come.")
+    assert f"- [H2]{link} LN helps; [C3]{link} “So it is”: +0.30" in listed
 
 
 def test_in_short_the_conclusions_come_before_the_counts():
-    made = verdicts.ledger(runs())
-    found = summary.in_short(made)
-    assert found.startswith(conclusions.which(made))
-    assert found.endswith(summary.counts(made))
+    made = verdicts.ledger(whole())
+    parts = (summary.which(made), summary.why(made), summary.counts(made))
+    assert summary.in_short(made) == "\n\n".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "low", "high", "inside", "expected"),
+    [
+        ("SUPPORTED", -0.6, -0.3, False, "lower"),
+        ("REFUTED", -0.6, -0.3, False, "lower"),
+        ("REFUTED", 0.05, 0.15, False, "higher"),  # than "lower"; not shown to be inside
+        ("REFUTED", -0.1, 0.15, True, "the same within the margin"),
+        ("EQUIVALENT", -0.15, 0.1, True, "the same within the margin"),
+        ("REFUTED", 0.25, 0.4, False, "higher"),  # an equality
+        ("INCONCLUSIVE", 0.01, 0.15, False, "not told apart"),
+    ],
+)
+def test_a_conclusion_says_no_more_than_the_verdict(verdict, low, high, inside, expected):
+    row = {"verdict": verdict, "mean": (low + high) / 2, "low": low, "high": high, "inside": inside}
+    assert summary.state(pd.Series(row)) == expected
+
+
+def test_conclusions_quote_the_ledger():
+    base = noise(1)
+    columns = {"none": base, "ln_hidden": base + noise(2, 0.006, 1e-3), "ln": base - 0.03}
+    made = verdicts.ledger(whole(**columns, wn=base + noise(3, 0, 1e-4)))
+    which, why = summary.which(made), summary.why(made)
+    assert "LN on the hidden layer: higher (+0.59 points, +0.55 to +0.63, n = 30)" in which
+    assert "WN: the same within the margin (" in which
+    assert "both after the convolution: lower (−" in why
+    assert "each at its own best learning rate: not told apart (" in why
