@@ -130,7 +130,7 @@ class LayerNormalization(keras.layers.LayerNormalization):
     def build(self, input_shape):
         """Make the variables; raises ValueError for an `axis` that the input lacks."""
         axes = checks.axes_of(len(input_shape), self.axis, "axis")
-        if axes != tuple(sorted(axes)):  # Keras sorts [1, -1] before it counts from 0
+        if axes[1:]:  # Keras would swap the axes of gamma and beta for [1, -1]
             self.axis = sorted(axes)
         super().build(input_shape)
 

@@ -52,6 +52,7 @@ class WeightNormalization(keras.layers.Wrapper):
             _refuse(layer, "a layer that is quantized or has LoRA weights")
         # Without autocast here: the norm is taken of v as it is stored.
         super().__init__(layer, autocast=False, **kwargs)
+        self._own_methods = {method: getattr(layer, method) for method in READ_THE_KERNEL}
         for method in READ_THE_KERNEL:
             setattr(layer, method, partial(_refuse, layer, method))
         # Recomputed as a whole: alone, the wrapped layer would lose the gradient of w.
@@ -146,8 +147,8 @@ class WeightNormalization(keras.layers.Wrapper):
             raise ValueError("there is no kernel to bake before the layer is built; call it once.")
         self.v.assign(self.kernel)
         self.g.assign(self._norm(self.g.shape))
-        for method in READ_THE_KERNEL:
-            vars(self.layer).pop(method, None)
+        for method, own in self._own_methods.items():
+            setattr(self.layer, method, own)
         self.layer._remat_mode = self._remat_mode
         return self.layer
 

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import nbformat
-from made_runs import noise, runs
+from made_runs import noise
+from made_world import whole
 from pages import check_page
 
 from report import publish
 from report.study.claims import summary, verdicts
-from report.study.claims.book import FIRST
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,9 +31,9 @@ def test_numbers_replace_what_stood_there(tmp_path):
     readme = tmp_path / "README.md"
     names = ("findings", "modes", "speed")
     readme.write_text("\n".join(f"<!-- {n}: how -->\nold\n<!-- end of {n} -->\nB" for n in names))
-    book = verdicts.ledger(runs(FIRST, none=noise(1)[:30], wn=noise(2)[:30]))
-    book.loc[0, "claim"] = r"a | b \1"
-    book.to_csv(tmp_path / publish.LEDGER, index=False)
+    ledger = verdicts.ledger(whole(none=noise(1), wn=noise(2)))
+    ledger.loc[0, "claim"] = r"a | b \1"
+    ledger.to_csv(tmp_path / publish.LEDGER, index=False)
     (tmp_path / publish.MODES).write_text("mode,n\nour BN,3\n")
     (tmp_path / publish.SPEED).write_text(
         "contender,norm,times ours\nours,BN,1\nKeras fit,BN,1.52\nPyTorch,BN,1.49\n"
@@ -41,14 +41,14 @@ def test_numbers_replace_what_stood_there(tmp_path):
     )
     publish.write_numbers(readme, tmp_path)
     findings, modes, speed, _ = readme.read_text().split("-->\nB")
-    assert summary.in_short(book) in findings
-    row = book[publish.SHOWN].set_index("id").loc["H3"]
-    assert f"\n| H3 | {' | '.join(map(str, row))} |\n" in findings and row["n"] == 30
-    assert "\n| H1 | a \\| b \\1 | pending | – | – | pending |\n" in findings
+    assert summary.in_short(ledger) in findings
+    shown = ledger[publish.SHOWN].set_index("id")
+    assert f"\n| H3 | {' | '.join(map(str, shown.loc['H3']))} |\n" in findings
+    assert "\n| H1 | a \\| b \\1 | " in findings and shown.loc["H3", "n"] == 30
     rows = "| mode | n |\n| --- | --- |\n| our BN | 3 |\n"
     assert modes == f"\n<!-- modes: how -->\n{rows}<!-- end of modes "
     assert "1.5 times (BN), 2.0 times (none)" in speed and "64 times" in speed
-    assert "old" not in findings + modes + speed
+    assert "\nold\n" not in findings + modes + speed
 
 
 def test_published_report_is_offline_and_has_what_the_notebooks_show():
