@@ -29,8 +29,12 @@ def tags(cell):
     return cell.metadata.get("tags", [])
 
 
-def test_they_are_numbered_without_gaps():
-    assert [int(file.name[:2]) for file in FILES] == list(range(len(FILES))) and len(FILES) > 6
+def test_they_are_numbered_without_gaps_and_then_the_appendices():
+    numbers = [file.name[:2] for file in FILES]
+    appendices = [number for number in numbers if number[0] == "A"]
+    assert appendices == [f"A{n}" for n in range(1, len(appendices) + 1)] and appendices
+    notebooks = numbers[: -len(appendices)]
+    assert notebooks == [f"{n:02}" for n in range(len(notebooks))] and len(notebooks) > 6
 
 
 @every_notebook

@@ -36,7 +36,7 @@ def test_a_run_with_a_probe_has_the_numbers_of_one_without(tiny_arm, tiny_record
 
 @pytest.fixture(scope="module")
 def trainer():
-    arm = Arm("batch", profile="quick", examples=60)
+    arm = Arm("batch", profile="quick", examples=60, batch_size=60)
     return train.Trainer(arm, 0, data.images(arm))
 
 
