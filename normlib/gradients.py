@@ -71,9 +71,8 @@ def rms_norm(x, gamma, *, reduction_axes, epsilon: float = 1e-6):
     options = {"reduction_axes": reduction_axes, "epsilon": epsilon}
 
     def forward(x, gamma):
-        return ops.rms_norm(x, gamma, **options), lambda dy: backward.rms_norm(
-            dy, x, gamma, **options
-        )
+        y = ops.rms_norm(x, gamma, **options)
+        return y, lambda dy: backward.rms_norm(dy, x, gamma, **options)
 
     return _with_backward("rms_norm", forward)(x, gamma)
 
@@ -111,6 +110,7 @@ def weight_standardization(v, *, reduction_axes, epsilon: float = 1e-5):
 # Over the minibatches of all replicas together ---------------------------------------------------
 
 
+@checks.arguments(per_channel=True)
 def synchronized_batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights=None):
     """`batch_norm` with the statistics of all replicas, whose shards may differ or be empty.
 
@@ -123,28 +123,23 @@ def synchronized_batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 
     are equal. Source: after Chan, Golub & LeVeque 1983, equation 1.5.
     """
     context = tf.distribute.get_replica_context()
+    options = {"reduction_axes": reduction_axes, "epsilon": epsilon}
     if context is None or context.num_replicas_in_sync == 1:
-        options = {"reduction_axes": reduction_axes, "epsilon": epsilon, "weights": weights}
-        return batch_norm(x, gamma, beta, **options)
-    options = {"reduction_axes": checks.axes(checks.floating(x), reduction_axes)}
-    wide, gamma, beta = checks.widen(x, gamma, beta)
-    weights = tf.ones_like(wide) if weights is None else tf.cast(weights, wide.dtype)
-    weights = tf.broadcast_to(weights, tf.shape(wide))
+        return batch_norm(x, gamma, beta, weights=weights, **options)
+    weights = tf.broadcast_to(1.0 if weights is None else weights, tf.shape(x))
+    weights = tf.cast(weights, x.dtype)
 
     def total(*tensors):
         return context.all_reduce(tf.distribute.ReduceOp.SUM, list(tensors))
 
     def forward(x, gamma, beta):
-        mean, variance, count = merged_moments(x, weights, total, **options)
+        mean, variance, count = merged_moments(x, weights, total, reduction_axes=reduction_axes)
         y = ops.normalize(x, mean, variance, gamma, beta, epsilon=epsilon)
         share = tf.math.divide_no_nan(weights, count)
         saved = (x, gamma, beta, mean, variance, share, total)
-        return (y, mean, variance), lambda *d: backward.batch_norm(
-            *d, *saved, epsilon=epsilon, **options
-        )
+        return (y, mean, variance), lambda *d: backward.batch_norm(*d, *saved, **options)
 
-    y, mean, variance = tf.custom_gradient(forward)(wide, gamma, beta)
-    return tf.cast(y, x.dtype), mean, variance
+    return tf.custom_gradient(forward)(x, gamma, beta)
 
 
 def elements(x, synchronized: bool) -> int | tf.Tensor:

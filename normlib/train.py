@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,10 +52,7 @@ class Result:
     telemetry: list[dict[str, float]]
 
 
-def run(
-    arm: Arm, seed: int, progress: Progress = nothing, probe: Probe = nothing,
-    check_gradients: bool = False,
-) -> Result:  # fmt: skip
+def run(arm: Arm, seed: int, progress=nothing, probe=nothing, check_gradients=False) -> Result:
     """Train `arm` with `seed`, score it after every epoch, and return what was measured.
 
     The seed fixes the initial weights and, separately, the batch order of every epoch.
@@ -68,10 +65,7 @@ def run(
     return result
 
 
-def runs(
-    arms: Sequence[Arm], seed: int, progress: Progress = nothing, probe: Probe = nothing,
-    check_gradients: bool = False,
-) -> list[Result]:  # fmt: skip
+def runs(arms, seed: int, progress=nothing, probe=nothing, check_gradients=False) -> list[Result]:
     """Train once what `arms` share, differing in `evaluation` alone; return a result of each."""
     begin, shared, seed = time.perf_counter(), arms[0], arm_seed(seed)
     trainer = Trainer(shared, seed, data.images(shared), probe, check_gradients)
@@ -138,14 +132,13 @@ def leave_edited_ops_to_the_tape(arm: Arm) -> None:
     for name in MADE_OF.get(arm.norm, ()):
         error = gradients.error(name)
         if not error <= ROUNDING:
-            warnings.warn(
+            gradients.LEFT_TO_THE_TAPE.add(name)
+            said = (
                 f"the hand-derived gradient of ops.{name}, backward.{name}, is {100 * error:.2g} % "
                 "off from automatic differentiation, as after an edit of one and not of the other; "
-                "this run is trained with the automatic gradient.",
-                EditedOp,
-                stacklevel=2,
+                "this run is trained with the automatic gradient."
             )
-            gradients.LEFT_TO_THE_TAPE.add(name)
+            warnings.warn(said, EditedOp, stacklevel=2)
 
 
 class Trainer:
@@ -155,10 +148,7 @@ class Trainer:
     `leave_edited_ops_to_the_tape`. An arm whose gradient is wrong on purpose stays as it is.
     """
 
-    def __init__(
-        self, arm: Arm, seed: int, images: data.Dataset, probe: Probe = nothing,
-        check_gradients: bool = False,
-    ):  # fmt: skip
+    def __init__(self, arm, seed: int, images: data.Dataset, probe=nothing, check_gradients=False):
         if check_gradients and arm.backward == "right":
             leave_edited_ops_to_the_tape(arm)
         self.arm, self.seed, self.probe = arm, seed, probe

@@ -45,16 +45,6 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(float(np.mean(values)), float(low), float(high), len(values))
 
 
-def outcome(predicted: str, *found: Interval) -> str:
-    """Whether every interval has the predicted verdict; "undecided" if none says the opposite."""
-    verdicts = {each.verdict for each in found}
-    if verdicts == {predicted}:
-        return "The prediction held."
-    if predicted != "undecided" and verdicts <= {predicted, "undecided"}:
-        return "The prediction is undecided."
-    return "The prediction failed."
-
-
 def final(records: Iterable[Record], arm: Arm, metric: str = "test_accuracy") -> pd.Series:
     """The arm's last value of `metric` by seed, accuracies in percent; NaN for a diverged run."""
     scale = 100 if metric.endswith("accuracy") else 1
@@ -160,16 +150,16 @@ def same_numbers(run: Record, archived: Record) -> bool:
 
 def comparison(run: Record, archived: Record | None) -> str:
     """The sentence on a run made here, beside the archived run whose first epochs it repeats."""
-    here = f"Trained here, {run.arm.label} with seed {run.seed} {_outcome(run, run)}."
+    here = f"Trained here, {run.arm.label} with seed {run.seed} {_what_became(run, run)}."
     if archived is None:
         return (
             f"{here} The archive has no run of this arm with this seed, so there is nothing to "
             "compare it with."
         )
-    return f"{here} The archived run {_outcome(archived, run)}. {_agreement(run, archived)}"
+    return f"{here} The archived run {_what_became(archived, run)}. {_agreement(run, archived)}"
 
 
-def _outcome(record: Record, run: Record) -> str:
+def _what_became(record: Record, run: Record) -> str:
     """What became of a record by the last epoch that a run has."""
     epoch = min(len(record.test_accuracy), len(run.test_accuracy)) or len(record.test_accuracy)
     if record.diverged is not None and epoch == len(record.test_accuracy):

@@ -50,19 +50,6 @@ def beyond(found: Interval, points: float) -> Interval:
     return Interval(mean, low, high, found.n)
 
 
-def outcome(held: bool) -> str:
-    """The sentence on a prediction that is not one of an interval."""
-    return f"The prediction {'held' if held else 'failed'}."
-
-
-def outcome_within(found: Interval, points: float) -> str:
-    """Whether a gap was shown to be less than this many points either way, as predicted."""
-    if max(abs(found.low), abs(found.high)) < points:
-        return outcome(True)
-    outside = found.low > points or found.high < -points
-    return outcome(False) if outside else "The prediction is undecided."
-
-
 def means(records: Iterable[Record], setting: str) -> pd.DataFrame:
     """Mean errors in percent: a row a value of the setting, a column a mode."""
     return table(records).pivot_table(index=setting, columns="mode", values="error", sort=False)

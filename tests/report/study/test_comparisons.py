@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_runs import record
 
-from report.study import arms, comparisons
+from report.study import arms, comparisons, predictions
 from report.study.comparisons import Interval
 
 
@@ -53,7 +53,7 @@ UP, DOWN, OPEN = Interval(1, 0.5, 1.5, 3), Interval(-1, -1.5, -0.5, 3), Interval
     ],
 )
 def test_outcome(predicted, found, word):
-    assert comparisons.outcome(predicted, *found).endswith(f"{word}.")
+    assert predictions.of_side(predicted, *found).endswith(f"{word}.")
 
 
 def test_paired_differences_go_by_seed_and_not_by_place():

@@ -4,7 +4,7 @@ import pytest
 from made_runs import record
 
 from normlib.arm import Arm
-from report.study import arms, sweep_errors
+from report.study import arms, predictions, sweep_errors
 from report.study.comparisons import Interval
 
 SLOW, FAST = Arm("batch", learning_rate=0.1), Arm("batch", learning_rate=1.0)
@@ -62,7 +62,7 @@ def test_beyond_asks_of_a_gap_whether_it_is_higher_than_some_points():
 )
 def test_within_asks_the_whole_interval(low, high, word):
     found = Interval((low + high) / 2, low, high, 5)
-    assert sweep_errors.outcome_within(found, 2) == f"The prediction {word}."
+    assert predictions.within(found, 2) == f"The prediction {word}."
 
 
 def test_means_are_by_setting_and_mode():
