@@ -131,12 +131,13 @@ def read(folders: Iterable[Path] | None = None) -> dict[tuple[Arm, int], Record]
     """
     found = {}
     for folder in (PUBLISHED, OWN) if folders is None else folders:
-        try:
-            listed = {*(folder / CHECKSUMS).read_bytes().split()}
-        except FileNotFoundError:
-            listed = None
-        for file in sorted(folder.glob("*.jsonl")):
-            found |= {record.key: record for record in _records(file, listed)}
+        with _reading(folder):
+            there = sorted(folder.iterdir()) if folder.exists() else []
+            checksums = folder / CHECKSUMS
+            listed = {*checksums.read_bytes().split()} if checksums in there else None
+        for file in there:
+            if file.suffix == ".jsonl":
+                found |= {record.key: record for record in _records(file, listed)}
     return found
 
 
@@ -151,15 +152,21 @@ def _records(file: Path, listed: set[bytes] | None) -> Iterator[Record]:
 
 
 def _lines(file: Path) -> list[bytes]:
-    try:
+    with _reading(file):
         *lines, rest = file.read_bytes().split(b"\n")
-    except OSError as error:
-        raise ArchiveError(f"{file} cannot be read ({error}); mend or restore it.") from error
     if rest:
         print(
             f"{file.name} line {len(lines) + 1} is torn and was skipped; that run is trained again."
         )
     return lines
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be read ({error}); mend or restore it.") from error
 
 
 def _record(line: bytes, listed: set[bytes] | None) -> Record:

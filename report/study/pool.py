@@ -134,7 +134,7 @@ def cluster(address: str | None) -> Iterator[Executor | None]:
     with ExitStack() as stack:
         try:
             client = stack.enter_context(Client(_answering(address)))
-        except (OSError, ValueError) as error:
+        except (OSError, OverflowError, ValueError) as error:
             raise RunFailed(
                 f"There is no Dask scheduler at {address} ({error}). Start one, by `dask "
                 "scheduler`, and give the address that it prints: tcp://HOST:PORT."
@@ -149,5 +149,5 @@ def _answering(address: str) -> str:
     found = re.fullmatch(r"(?:tcp://)?\[?([^/\[\]]+)\]?:([0-9]{1,5})", address)
     if not found:
         raise ValueError("this is no tcp://HOST:PORT")
-    with socket.create_connection((found[1], min(int(found[2]), 65535)), timeout=10):
+    with socket.create_connection((found[1], int(found[2])), timeout=10):
         return address
