@@ -43,12 +43,16 @@ def append(record: Record, folder: Path = OWN) -> None:
         end = _end_of_whole_lines(file)
         file.truncate(end)  # a torn line, of a process killed while writing, goes
         try:
-            while line:
-                line = line[file.write(line) :]
-            os.fsync(file.fileno())
+            _write(file, line)
         except OSError:  # a full disk: take back what part of the line was written
             file.truncate(end)
             raise
+
+
+def _write(file, content: bytes) -> None:
+    while content:
+        content = content[file.write(content) :]
+    os.fsync(file.fileno())
 
 
 @contextmanager
@@ -101,11 +105,8 @@ def room(runs: Collection[tuple[Arm, int]], folder: Path) -> Iterator[Callable[[
                 if file.exists():
                     open(file, "ab").close()
             # Without a name, so that it is gone even if this process is killed.
-            held = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-            for _ in runs:
-                held.write(bytes(most))
-            held.flush()
-            os.fsync(held.fileno())
+            held = stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
+            _write(held, bytes(most * len(runs)))
         yield lambda: held.truncate(held.seek(-most, os.SEEK_END))
 
 

@@ -194,24 +194,31 @@ def test_nothing_is_trained_that_could_not_be_kept(folders, monkeypatch):
 
 def test_a_disk_that_is_full_is_said_before_anything_is_trained(folders, monkeypatch):
     monkeypatch.setattr(pool, "train", lambda *_: pytest.fail("trained"))
-    with at_most(10**5), pytest.raises(archive.ArchiveError, match=r"File too large.*make room"):
-        sweep.run(Experiment("some", (SMALL,), tuple(range(10))))
+    experiment = Experiment("some", (SMALL,), tuple(range(10)))
+    needed = 10 * archive._most_bytes(SMALL)
+    for size in [0, 10**5, *range(needed - 9000, needed, 999), needed - 1]:
+        with at_most(size), pytest.raises(archive.ArchiveError, match=r"File too large.*make room"):
+            sweep.run(experiment)
     assert not list(folders.rglob("*.jsonl"))
 
 
 def test_a_disk_that_others_fill_meanwhile_loses_nothing_that_is_finished(folders, monkeypatch):
     """It stops the sweep at the record that it has no room for; those before it are kept."""
+    ended = []
     monkeypatch.setattr(provenance, "listed", lambda: {"listed": [provenance.sources(SMALL)]})
 
     def some(runs, _):
-        for number, run in enumerate(runs):
-            with at_most(10**9 if number < 3 else 10):
-                yield known(*run)
+        try:
+            for number, run in enumerate(runs):
+                with at_most(10**9 if number < 3 else 10):
+                    yield known(*run)
+        finally:
+            ended.append(number)
 
     monkeypatch.setattr(pool, "train", some)
     with pytest.raises(archive.ArchiveError, match=r"make room on its disk; what was written"):
         sweep.run(Experiment("some", (SMALL,), tuple(range(10))))
-    assert [key[1] for key in archive.read([folders / "OWN"])] == [0, 1, 2]
+    assert [key[1] for key in archive.read([folders / "OWN"])] == [0, 1, 2] and ended == [3]
 
 
 @contextmanager
