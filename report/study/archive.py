@@ -107,7 +107,7 @@ def room(runs: Collection[tuple[Arm, int]], folder: Path) -> Iterator[Callable[[
             # Without a name, so that it is gone even if this process is killed.
             held = stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
             _write(held, bytes(most * len(runs)))
-        yield lambda: held.truncate(held.seek(-most, os.SEEK_END))
+        yield lambda: held.truncate(max(0, held.seek(0, os.SEEK_END) - most))
 
 
 def _most_bytes(arm: Arm) -> int:
