@@ -9,14 +9,19 @@ from report.study.claims.book import ARMS, LAST
 
 def record(seed=0, **changes):
     rng = np.random.default_rng(seed)
+    arm = changes.get("arm", Arm("layer", placement="hidden", epochs=2))
+
+    def epochs(first, last):
+        return [first] * (arm.epochs - 1) + [last]
+
     values = {
-        "arm": Arm("layer", placement="hidden", epochs=2),
+        "arm": arm,
         "seed": seed,
         "protocol": 1,
-        "train_loss": [1.25, 0.1 + 0.2],
-        "train_accuracy": [0.5, 0.75],
-        "test_loss": [1.5, 1 / 3],
-        "test_accuracy": [0.6, 0.7],
+        "train_loss": epochs(1.25, 0.1 + 0.2),
+        "train_accuracy": epochs(0.5, 0.75),
+        "test_loss": epochs(1.5, 1 / 3),
+        "test_accuracy": epochs(0.6, 0.7),
         "loss_every_10": rng.random(7).tolist(),
         "predictions": rng.integers(0, 10, 1001).astype(np.uint8),
         "diverged": None,

@@ -1,92 +1,74 @@
-"""Records on disk: one line of JSON a run, one file an arm, appended whole or not at all."""
+"""Records on disk: one line of JSON a run, one file an arm, appended whole or not at all.
 
-import base64
+A line ends in a checksum of the rest of it. The published archive's first lines are older than that
+and are never rewritten: a list beside them, made by `list_checksums`, has theirs.
+"""
+
 import fcntl
 import json
 import os
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
-
 from normlib.arm import Arm
+from report.study.record import Record, decode, encode
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "runs"  # committed
 OWN = ROOT / "build" / "runs"  # everyone's own, git-ignored, read on top of the published ones
 LONGEST_NAME = 200
 LIVE = ROOT / "build" / "live"  # trained by notebooks on this machine, to hold against those
+CHECKSUMS = "checksums.txt"  # of the lines in its folder that carry none; there are no others there
+MARK = b',"checksum":"'
 
 
-@dataclass(frozen=True)
-class Record:
-    """The result of one run: one arm trained with one seed.
-
-    Losses in nats per example, accuracies as fractions, one value an epoch; training values are
-    means over the epoch while the weights move. `loss_every_10` holds the minibatch loss at steps
-    0, 10, 20 …; `predictions` the class of every test image; `diverged` the first step with a
-    loss that was not finite, or None; `sources` the hash of the code that computed it;
-    `telemetry` what the arm's probe measured, a row a time.
-    """
-
-    arm: Arm
-    seed: int
-    protocol: int
-    train_loss: list[float]
-    train_accuracy: list[float]
-    test_loss: list[float]
-    test_accuracy: list[float]
-    loss_every_10: list[float]
-    predictions: np.ndarray
-    diverged: int | None
-    seconds: float
-    sources: str
-    environment: dict
-    telemetry: list[dict[str, float]] = field(default_factory=list)
-
-    @property
-    def key(self) -> tuple[Arm, int]:
-        """What this is the result of."""
-        return self.arm, self.seed
-
-    def numbers(self) -> dict:
-        """Everything that a rerun on the same machine must repeat bit by bit, by whatever code."""
-        values = asdict(self) | {"predictions": self.predictions.tolist()}
-        return {k: v for k, v in values.items() if k not in ("seconds", "sources", "environment")}
+class ArchiveError(RuntimeError):
+    """The archive cannot be read, or cannot be written; the message says where and what helps."""
 
 
-def encode(record: Record) -> dict:
-    """The record as plain JSON values, predictions compressed."""
-    packed = zlib.compress(record.predictions.astype(np.uint8).tobytes(), 9)
-    return asdict(record) | {"predictions": base64.b64encode(packed).decode()}
-
-
-def decode(values: dict) -> Record:
-    """The record that `encode` made these values of."""
-    packed = zlib.decompress(base64.b64decode(values["predictions"]))
-    changed = {"arm": Arm(**values["arm"]), "predictions": np.frombuffer(packed, np.uint8)}
-    return Record(**(values | changed))
+# Writing -----------------------------------------------------------------------------------------
 
 
 def append(record: Record, folder: Path = OWN) -> None:
     """Add the record to its arm's file in `folder`, whole or not at all; other writers wait."""
-    folder.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(encode(record), separators=(",", ":")).encode() + b"\n"
-    with open(folder / file_name(record.arm), "ab+", buffering=0) as file:
+    if record.arm.source:
+        raise ArchiveError("A norm of your own is code, which no archive holds.")
+    line = json.dumps(encode(record), separators=(",", ":")).encode()
+    line = line[:-1] + MARK + _checksum(line) + b'"}\n'
+    with _writing(folder), open(folder / file_name(record.arm), "ab+", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         end = _end_of_whole_lines(file)
         file.truncate(end)  # a torn line, of a process killed while writing, goes
         try:
-            while line:
-                line = line[file.write(line) :]
-            os.fsync(file.fileno())
+            _write(file, line)
         except OSError:  # a full disk: take back what part of the line was written
             file.truncate(end)
             raise
+
+
+def _write(file, content: bytes) -> None:
+    while content:
+        content = content[file.write(content) :]
+    os.fsync(file.fileno())
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ArchiveError(
+            f"{folder} cannot be written ({error}). Mend its permissions or make room on its disk; "
+            "what was written before is kept."
+        ) from error
+
+
+def _checksum(line: bytes) -> bytes:
+    return sha256(line).hexdigest()[:16].encode()
 
 
 def file_name(arm: Arm) -> str:
@@ -99,14 +81,38 @@ def file_name(arm: Arm) -> str:
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
     """Wait until no other process sweeps into this folder, and keep others out meanwhile."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("Another sweep writes to this archive; waiting for it to end.", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        with _writing(folder):
+            file = stack.enter_context(open(folder / ".lock", "w"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("Another sweep writes to this archive; waiting for it to end.", flush=True)
+                fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def room(runs: Collection[tuple[Arm, int]], folder: Path) -> Iterator[Callable[[], object]]:
+    """Hold room on the disk for the records of these runs; call what it yields before each.
+
+    Raises ArchiveError if there is not enough, or what they belong to cannot be written.
+    """
+    most = max(_most_bytes(arm) for arm, _ in runs)
+    with ExitStack() as stack:
+        with _writing(folder):
+            for file in {folder / file_name(arm) for arm, _ in runs}:
+                if file.exists():
+                    open(file, "ab").close()
+            # Without a name, so that it is gone even if this process is killed.
+            held = stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
+            _write(held, bytes(most * len(runs)))
+        yield lambda: held.truncate(max(0, held.seek(0, os.SEEK_END) - most))
+
+
+def _most_bytes(arm: Arm) -> int:
+    """What no record of the arm exceeds: 25 bytes a loss, and all else."""
+    return 25 * (arm.epochs * arm.images // arm.batch_size // 10) + 50_000
 
 
 def _end_of_whole_lines(file) -> int:
@@ -114,25 +120,71 @@ def _end_of_whole_lines(file) -> int:
     return file.read().rfind(b"\n") + 1
 
 
+# Reading -----------------------------------------------------------------------------------------
+
+
 def read(folders: Iterable[Path] | None = None) -> dict[tuple[Arm, int], Record]:
     """Every record by (arm, seed), of the published and own archive or `folders`; the last wins.
 
-    Says so and goes on where a file's last line is torn; raises ValueError for any other line
-    that is not a record, since that file was damaged or edited.
+    Says so and goes on where a file's last line is torn; raises ArchiveError for any other line
+    that is not a record or not what was written, since that file was damaged or edited. What has no
+    checksum must be in the folder's list; in a reader's own there is none, and any record counts.
     """
-    folders = (PUBLISHED, OWN) if folders is None else folders
-    files = [file for folder in folders for file in sorted(folder.glob("*.jsonl"))]
-    return {record.key: record for file in files for record in _records(file)}
+    found = {}
+    for folder in (PUBLISHED, OWN) if folders is None else folders:
+        with _reading(folder):
+            there = sorted(folder.iterdir()) if folder.exists() else []
+            checksums = folder / CHECKSUMS
+            listed = {*checksums.read_bytes().split()} if checksums in there else None
+        for file in there:
+            if file.suffix == ".jsonl":
+                found |= {record.key: record for record in _records(file, listed)}
+    return found
 
 
-def _records(file: Path) -> Iterable[Record]:
-    *lines, rest = file.read_bytes().split(b"\n")
-    if rest:
-        print(f"{file.name}: the last line is torn and was skipped; that run is trained again.")
-    for number, line in enumerate(lines, 1):
+def _records(file: Path, listed: set[bytes] | None) -> Iterator[Record]:
+    for number, line in enumerate(_lines(file), 1):
         try:
-            yield decode(json.loads(line))
-        except (ValueError, KeyError, TypeError, zlib.error) as error:
-            raise ValueError(
+            yield _record(line, listed)
+        except Exception as error:  # whatever the values of a line that is no record lead to
+            raise ArchiveError(
                 f"{file} line {number} is not a record ({error}); restore it or delete the line."
             ) from error
+
+
+def _lines(file: Path) -> list[bytes]:
+    with _reading(file):
+        *lines, rest = file.read_bytes().split(b"\n")
+    if rest:
+        print(
+            f"{file.name} line {len(lines) + 1} is torn and was skipped; that run is trained again."
+        )
+    return lines
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be read ({error}); mend or restore it.") from error
+
+
+def _record(line: bytes, listed: set[bytes] | None) -> Record:
+    body, mark, rest = line.rpartition(MARK)
+    if mark:
+        line = body + b"}"
+        if rest != _checksum(line) + b'"}':
+            raise ValueError("its checksum is another")
+    elif listed is not None and _checksum(line) not in listed:
+        raise ValueError(f"its checksum is not in {CHECKSUMS}")
+    record = decode(json.loads(line))
+    if record.arm.source:
+        raise ValueError("a norm of one's own is code, which no archive holds")
+    return record
+
+
+def list_checksums(folder: Path = PUBLISHED) -> str:
+    """The text of the list of those lines in the folder that carry no checksum."""
+    lines = [line for file in sorted(folder.glob("*.jsonl")) for line in _lines(file)]
+    return "".join(f"{_checksum(line).decode()}\n" for line in lines if MARK not in line)

@@ -1,9 +1,19 @@
 """Many runs at once, each in a process of one thread, here or on a Dask cluster."""
 
+import logging
 import os
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+import re
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from queue import SimpleQueue
 
@@ -11,6 +21,7 @@ from normlib.arm import Arm
 from report.study import worker
 from report.study.archive import Record
 from report.study.progress import Reporter, State
+from report.study.provenance import PROTOCOL, equal, sources
 from report.study.worker import RunFailed
 
 SECONDS_BETWEEN_REPORTS = 0.5
@@ -22,7 +33,8 @@ def train(runs: list[tuple[Arm, int]], executor: Executor | None = None) -> Iter
     Runs that differ in how they are scored are trained once, together.
 
     `executor` is anything that submits as those of `concurrent.futures` do, a Dask cluster's too.
-    A run that fails does not stop the others: RunFailed comes after them.
+    A run that fails does not stop the others: RunFailed comes after them. It comes at once where
+    such an executor computes by another protocol or other sources than those here.
     """
     if not runs:
         return
@@ -33,7 +45,7 @@ def train(runs: list[tuple[Arm, int]], executor: Executor | None = None) -> Iter
     work = worker.run if executor else partial(worker.run, progress=states.put)
     futures = {pool.submit(work, arms, seed) for arms, seed in trainings}
     try:
-        yield from _finished(futures, states, reporter)
+        yield from _finished(futures, states, reporter, _refuse_other if executor else list)
     finally:
         for future in futures:
             future.cancel()
@@ -50,22 +62,53 @@ def _together(runs: list[tuple[Arm, int]]) -> list[tuple[tuple[Arm, ...], int]]:
     return [(tuple(arms), seed) for (_, seed), arms in found.items()]
 
 
-def _finished(pending: set[Future], states: SimpleQueue, reporter: Reporter) -> Iterator[Record]:
+def _finished(
+    pending: set[Future],
+    states: SimpleQueue,
+    reporter: Reporter,
+    accepted: Callable[[list[Record]], list[Record]],
+) -> Iterator[Record]:
     failed = []
     while pending:
         done, pending = wait(pending, SECONDS_BETWEEN_REPORTS, FIRST_COMPLETED)
         for future in done:
-            if future.exception():
-                failed.append(future.exception())
+            try:
+                records = accepted(future.result())
+            except Exception as error:
+                failed.append(error)
             else:
-                states.put(_last_state(future.result()[0]))
-                yield from future.result()
+                states.put(_last_state(records[0]))
+                yield from records
         while not states.empty():
             reporter.take(states.get())
         reporter.show()
+        if any(isinstance(error, OtherVersion) for error in failed):
+            break
     if failed:
-        said = f"{len(failed)} runs failed; the others are kept. {failed[0]}"
+        said = f"{len(failed)} runs failed; the others are kept. {_why(failed[0])}"
         raise RunFailed(said) from failed[0]
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, CancelledError):  # by nobody here, who would not be waiting for it
+        return "The scheduler was lost; start it again, and the same command goes on from there."
+    return str(error) or repr(error)
+
+
+class OtherVersion(RunFailed):
+    """A worker computes by another protocol or other sources than those here."""
+
+
+def _refuse_other(records: list[Record]) -> list[Record]:
+    for record in records:
+        here = sources(record.arm)
+        if record.protocol != PROTOCOL or not equal(record.sources, here):
+            raise OtherVersion(
+                f"A worker computes by protocol {record.protocol} and sources {record.sources}, "
+                f"and here they are {PROTOCOL} and {here}: give the workers this version of the "
+                "lab, and the same command goes on from there."
+            )
+    return records
 
 
 def _last_state(record: Record) -> State:
@@ -76,7 +119,10 @@ def _last_state(record: Record) -> State:
 
 @contextmanager
 def cluster(address: str | None) -> Iterator[Executor | None]:
-    """The executor of the Dask cluster with this scheduler, or None for this machine."""
+    """The executor of the Dask cluster with this scheduler, or None for this machine.
+
+    Raises RunFailed if there is no such scheduler.
+    """
     if address is None:
         yield None
         return
@@ -84,5 +130,24 @@ def cluster(address: str | None) -> Iterator[Executor | None]:
         from distributed import Client
     except ModuleNotFoundError:
         raise SystemExit("--scheduler needs Dask: pip install distributed") from None
-    with Client(address) as client:
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # RunFailed says it
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(Client(_answering(address)))
+        except (OSError, OverflowError, ValueError) as error:
+            raise RunFailed(
+                f"There is no Dask scheduler at {address} ({error}). Start one, by `dask "
+                "scheduler`, and give the address that it prints: tcp://HOST:PORT."
+            ) from error
+        if not client.nthreads():
+            print(f"Waiting for a worker; start one by: dask worker {address}", flush=True)
         yield client.get_executor(pure=False)
+
+
+def _answering(address: str) -> str:
+    """The address, if anything listens there: Dask's client would wait for it half a minute."""
+    found = re.fullmatch(r"(?:tcp://)?\[?([^/\[\]]+)\]?:([0-9]{1,5})", address)
+    if not found:
+        raise ValueError("this is no tcp://HOST:PORT")
+    with socket.create_connection((found[1], int(found[2])), timeout=10):
+        return address

@@ -5,6 +5,7 @@
 
 import ast
 import hashlib
+import os
 import platform
 import sys
 import tomllib
@@ -13,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from normlib.arm import Arm
+from report.study.archive import ArchiveError
 
 PROTOCOL = 2  # raise it whenever the numbers of a run may change
 ROOT = Path(__file__).parents[2]
@@ -35,8 +37,12 @@ SOME = {
 
 
 def sources(arm: Arm) -> str:
-    """A hash of the code of the arm's network, norm, training and scoring, and of no other."""
-    return _hash(*EVERY, *(name for name, uses in SOME.items() if uses(arm)))
+    """A hash of the code of the arm's network, norm, training and scoring, and of no other.
+
+    Of the files as they are now, which is what the next run's process computes with.
+    """
+    names = *EVERY, *(name for name, uses in SOME.items() if uses(arm))
+    return _hash(*((name, os.stat(f"{ROOT}/{name}").st_mtime_ns) for name in names))
 
 
 def equal(old: str, new: str) -> bool:
@@ -52,13 +58,16 @@ def known(sources: str) -> bool:
 @cache
 def listed() -> dict[str, list[str]]:
     """The archive's sources, and those that compute the same: see the file for the evidence."""
-    tables = tomllib.loads(LIST.read_text("utf-8"))
-    return {old: list(table["equal"].values()) for old, table in tables.items()}
+    try:
+        tables = tomllib.loads(LIST.read_text("utf-8"))
+        return {old: list(table["equal"].values()) for old, table in tables.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ArchiveError(f"{LIST} is no list of sources ({error}); restore it.") from error
 
 
 @cache
-def _hash(*names: str) -> str:
-    code = "\n".join(_code(ROOT / name) for name in names)
+def _hash(*files: tuple[str, int]) -> str:
+    code = "\n".join(_code(ROOT / name) for name, _ in files)
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 

@@ -31,7 +31,8 @@ def runs(arms: Sequence[Arm], seed: int, progress: Progress = nothing) -> list[R
 
     An op whose source is not the archive's is checked against its hand-derived gradient.
     """
-    edited = not provenance.known(provenance.sources(arms[0]))
+    sources = [provenance.sources(arm) for arm in arms]  # before they can be edited meanwhile
+    edited = not provenance.known(sources[0])
     probe = probes.PROBES[arms[0].probe] if arms[0].probe else nothing
     results = train.runs(arms, seed, progress, probe, check_gradients=edited)
     threads = tf.config.threading.get_intra_op_parallelism_threads()
@@ -40,11 +41,11 @@ def runs(arms: Sequence[Arm], seed: int, progress: Progress = nothing) -> list[R
             arm=arm,
             seed=seed,
             protocol=provenance.PROTOCOL,
-            sources=provenance.sources(arm),
+            sources=hashed,
             environment=provenance.environment(tf.__version__, threads),
             **vars(result),
         )
-        for arm, result in zip(arms, results, strict=True)
+        for arm, hashed, result in zip(arms, sources, results, strict=True)
     ]
 
 

@@ -1,6 +1,8 @@
 """An experiment's records: those that are there are read, the missing ones are trained."""
 
+from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,16 +30,17 @@ def run(
 
     `fresh` retrains all of them. New records are written to the own archive, or to `folder`, as
     they are finished, so an interrupted sweep loses only the runs in flight; a second sweep into
-    the same archive waits for the first. Runs of edited sources are kept among the live runs, never
-    in an archive; those of a norm of your own are trained each time and never written. In the quick
-    profile a missing full record raises MissingRecords, which names the sweep to run.
+    the same archive waits for the first. Nothing is trained that could not be written: that is an
+    ArchiveError. Runs of edited sources are kept among the live runs, never in an archive; those of
+    a norm of your own are trained each time and never written. In the quick profile a missing full
+    record raises MissingRecords, which names the sweep to run.
     """
     there = {} if fresh else _readable()
     if _missing(experiment, there):
-        with archive.only_writer(folder or archive.OWN):
+        folder = folder or archive.OWN
+        with archive.only_writer(folder):
             there |= {} if fresh else _readable()  # of a sweep that was waited for
-            for record in pool.train(_missing(experiment, there), executor):
-                _keep(record, folder or archive.OWN)
+            for record in _train(_missing(experiment, there), folder, executor):
                 there[record.key] = record
     records = [there[key] for key in experiment.runs()]
     _say_edited(experiment, records)
@@ -60,10 +63,32 @@ def _missing(experiment: Experiment, there: dict) -> list[tuple[Arm, int]]:
     return sorted(missing, key=lambda key: key[1])  # seed by seed: an interruption leaves pairs
 
 
-def _keep(record: Record, folder: Path) -> None:
-    """Write the record where it belongs: that of edited sources is the reader's own, and live."""
-    if record.arm.norm != "own":
-        archive.append(record, folder if known(record.sources) else archive.LIVE)
+def _train(
+    runs: list[tuple[Arm, int]], folder: Path, executor: Executor | None = None
+) -> Iterator[Record]:
+    """Train the runs if all of them can be kept, and yield each record when it is."""
+    homes: dict[Path | None, list] = {}
+    for arm, seed in runs:
+        homes.setdefault(_home(arm, sources(arm), folder), []).append((arm, seed))
+    with ExitStack() as stack:
+        rooms = {
+            home: stack.enter_context(archive.room(some, home))
+            for home, some in homes.items()
+            if home
+        }
+        for record in pool.train(runs, executor):
+            if home := _home(record.arm, record.sources, folder):
+                if home in rooms:  # else its sources were edited after the beginning
+                    rooms[home]()
+                archive.append(record, home)
+            yield record
+
+
+def _home(arm: Arm, sources: str, folder: Path) -> Path | None:
+    """Where a record belongs: that of edited sources is live, that of a reader's norm nowhere."""
+    if arm.norm == "own":
+        return None
+    return folder if known(sources) else archive.LIVE
 
 
 def current(records: dict) -> dict:
@@ -102,14 +127,8 @@ def live(arm: Arm, seed: int) -> Record:
     """
     arm = arm.quick() if data.profile() == "quick" else replace(arm, epochs=LIVE_EPOCHS)
     data.fetch([arm])
-    (record,) = pool.train([(arm, seed)])
-    _keep_live(record)
+    (record,) = _train([(arm, seed)], archive.LIVE)
     return record
-
-
-def _keep_live(record: Record) -> None:
-    if record.arm.norm != "own":
-        archive.append(record, archive.LIVE)
 
 
 def archived(run: Record) -> Record | None:

@@ -29,21 +29,29 @@ def main() -> None:
         name: replace(experiment, seeds=options.seeds or experiment.seeds)
         for name, experiment in EXPERIMENTS.items()
     }
-    if options.list or not options.name:
-        print(table(experiments, sweep.current(archive.read())))
-        return
-    if options.publish:
-        refuse_unlisted_sources(experiments[options.name])
-    os.environ["NORMLIB_PROFILE"] = "full"
-    folder = archive.PUBLISHED if options.publish else archive.OWN
     try:
-        with pool.cluster(options.scheduler) as executor:
-            records = sweep.run(experiments[options.name], folder=folder, executor=executor)
-    except (data.DataError, pool.RunFailed) as error:
+        if options.list or not options.name:
+            print(table(experiments, sweep.current(archive.read())))
+        else:
+            train(experiments[options.name], options.publish, options.scheduler)
+    except (data.DataError, pool.RunFailed, archive.ArchiveError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\ninterrupted; finished runs are kept, and the same command goes on from there.")
-    print(f"{options.name}: {len(records)} records")
+
+
+def train(experiment: Experiment, publish: bool, scheduler: str | None) -> None:
+    """Train the experiment's missing runs, for the committed archive if they are to be published.
+
+    On the Dask cluster with this scheduler, if one is given.
+    """
+    if publish:
+        refuse_unlisted_sources(experiment)
+    os.environ["NORMLIB_PROFILE"] = "full"
+    folder = archive.PUBLISHED if publish else archive.OWN
+    with pool.cluster(scheduler) as executor:
+        records = sweep.run(experiment, folder=folder, executor=executor)
+    print(f"{experiment.name}: {len(records)} records")
 
 
 def refuse_unlisted_sources(experiment: Experiment) -> None:

@@ -71,13 +71,21 @@ def _changed(new: Record, archived: Record) -> str:
 
 
 def chosen(count: int) -> list[Record]:
-    """So many random records of the published archive; all of them if there are fewer."""
+    """So many random records of the published archive; all of them if there are fewer.
+
+    The whole of it is read, every line against its checksum. Raises ArchiveError if it is damaged
+    or has no run.
+    """
     records = list(sweep.current(archive.read([archive.PUBLISHED])).values())
+    if not records:
+        raise archive.ArchiveError("the archive has no runs of this protocol.")
     return random.sample(records, min(count, len(records)))
 
 
 def verify(records: list[Record]) -> list[str]:
     """Retrain each of the records, print how far it agrees, and return that."""
+    seconds = sum(record.seconds for record in records) / min(os.cpu_count() or 1, len(records))
+    print(f"Retraining {len(records)} archived runs: about {clock(seconds)} min.", flush=True)
     archived, found = {record.key: record for record in records}, []
     data.fetch(record.arm for record in records)
     for new in pool.train(list(archived)):
@@ -94,14 +102,11 @@ def main() -> int:
     if options.count < 1:
         parser.error(f"{options.count} runs prove nothing; ask for 1 or more.")
     os.environ["NORMLIB_PROFILE"] = "full"
-    records = chosen(options.count) or sys.exit("error: the archive has no runs of this protocol.")
-    seconds = sum(record.seconds for record in records) / min(os.cpu_count() or 1, len(records))
-    print(f"Retraining {len(records)} archived runs: about {clock(seconds)} min.", flush=True)
     try:
-        found = verify(records)
+        found = verify(chosen(options.count))
     except KeyboardInterrupt:
         sys.exit("\ninterrupted.")
-    except (data.DataError, pool.RunFailed) as error:
+    except (data.DataError, pool.RunFailed, archive.ArchiveError, OSError) as error:
         sys.exit(f"error: {error}")
     for kind in dict.fromkeys(found):
         print(f"{found.count(kind)} of {len(found)}: {kind}, {MEANING[kind]}.")

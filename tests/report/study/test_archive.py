@@ -54,10 +54,167 @@ def test_torn_last_line_is_skipped_said_and_replaced(tmp_path, capsys):
     with open(file_of(tmp_path), "ab") as file:
         file.write(json.dumps(archive.encode(record(1))).encode()[:200])
     assert [key[1] for key in archive.read([tmp_path])] == [0]
-    assert "torn" in capsys.readouterr().out
+    assert "jsonl line 2 is torn" in capsys.readouterr().out
     archive.append(record(2), tmp_path)
     assert [key[1] for key in archive.read([tmp_path])] == [0, 2]
     assert capsys.readouterr().out == ""
+
+
+def test_the_published_lines_are_those_of_the_list():
+    assert (archive.PUBLISHED / archive.CHECKSUMS).read_text() == archive.list_checksums()
+
+
+def rewritten(folder, change, checksum=True):
+    """The file of one record after a change of its values, with or without a right checksum."""
+    archive.append(record(0), folder)
+    values = archive.encode(record(0))
+    change(values)
+    line = json.dumps(values, separators=(",", ":")).encode()
+    if checksum:
+        line = line[:-1] + archive.MARK + archive._checksum(line) + b'"}'
+    file_of(folder).write_bytes(line + b"\n")
+
+
+def setting(*path):
+    """A change of the value at the end of the path, which is the path's last part."""
+    *keys, last, value = path
+
+    def change(values):
+        for key in keys:
+            values = values[key]
+        values[last] = value
+
+    return change
+
+
+NO_RECORDS = [
+    setting("train_loss", [[1.0], 2.0]),
+    setting("train_loss", "1.25"),
+    setting("test_loss", ["1.5", 0.3]),
+    setting("test_loss", [True, 0.3]),
+    setting("test_loss", [None, 0.3]),
+    setting("test_accuracy", []),
+    setting("test_accuracy", [0.6]),
+    setting("test_accuracy", [0.6, 70.0]),
+    setting("train_accuracy", [0.6, float("nan")]),
+    setting("train_accuracy", {}),
+    setting("loss_every_10", [1.0, {}]),
+    setting("loss_every_10", []),
+    setting("loss_every_10", 3.5),
+    setting("predictions", 7),
+    setting("predictions", "AAAA"),
+    setting("diverged", "no"),
+    setting("diverged", -1),
+    setting("seconds", "12"),
+    setting("seconds", float("nan")),
+    setting("seconds", -1.0),
+    setting("seed", 1.5),
+    setting("seed", -1),
+    setting("seed", "0"),
+    setting("seed", True),
+    setting("seed", [0]),
+    setting("protocol", "2"),
+    setting("protocol", 2.0),
+    setting("sources", None),
+    setting("environment", []),
+    setting("environment", {}),
+    setting("environment", "cpu", ["a cpu"]),
+    setting("telemetry", [[1.0]]),
+    setting("telemetry", [{"step": "first"}]),
+    setting("arm", []),
+    setting("arm", {}),
+    setting("arm", "epochs", 2.5),
+    setting("arm", "epochs", [2]),
+    setting("arm", "learning_rate", 10**400),
+    setting("arm", "norm", ["layer"]),
+    setting("arm", "colour", "red"),
+    setting("colour", "red"),
+    dict.clear,
+    lambda values: values.pop("sources"),
+]
+
+
+@pytest.mark.parametrize("checksum", [True, False])
+@pytest.mark.parametrize("change", NO_RECORDS)
+def test_values_that_are_no_record_name_file_and_line(change, checksum, tmp_path):
+    rewritten(tmp_path, change, checksum)
+    with pytest.raises(
+        archive.ArchiveError, match=r"hidden.*\.jsonl line 1 is not a record \(.+\);"
+    ):
+        archive.read([tmp_path])
+
+
+@pytest.mark.parametrize("line", [b"[]", b"7", b"null", b'"text"', b"{}", b"[" * 10**5, b"\xff"])
+def test_json_of_another_kind_is_no_record(line, tmp_path):
+    (tmp_path / "default.jsonl").write_bytes(line + b"\n")
+    with pytest.raises(archive.ArchiveError, match=r"default\.jsonl line 1 is not a record"):
+        archive.read([tmp_path])
+
+
+def test_a_changed_line_is_refused_though_its_values_are_those_of_a_record(tmp_path):
+    archive.append(record(0), tmp_path)
+    file = file_of(tmp_path)
+    file.write_bytes(file.read_bytes().replace(b'"seconds":12.5', b'"seconds":12.7'))
+    with pytest.raises(archive.ArchiveError, match=r"line 1 is not a record \(its checksum is an"):
+        archive.read([tmp_path])
+
+
+def test_a_line_without_checksum_must_be_in_its_folders_list_if_there_is_one(tmp_path):
+    rewritten(tmp_path, lambda values: None, checksum=False)
+    assert len(archive.read([tmp_path])) == 1  # a reader's own, of an earlier version
+    (tmp_path / archive.CHECKSUMS).write_text(archive.list_checksums(tmp_path))
+    archive.append(record(1), tmp_path)
+    assert len(archive.read([tmp_path])) == 2
+    file = file_of(tmp_path)
+    file.write_bytes(file.read_bytes().replace(b'"seconds":12.5', b'"seconds":12.7', 1))
+    with pytest.raises(
+        archive.ArchiveError, match=r"line 1 .*its checksum is not in checksums\.txt"
+    ):
+        archive.read([tmp_path])
+
+
+OWN = {"norm": "own", "placement": "conv", "source": "def f(x, gamma, beta):\n    return x\n"}
+
+
+@pytest.mark.parametrize("checksum", [True, False])
+def test_a_record_that_carries_code_is_neither_read_nor_written(checksum, tmp_path):
+    rewritten(tmp_path, lambda values: values["arm"].update(OWN), checksum)
+    with pytest.raises(archive.ArchiveError, match=r"line 1 is not a record \(.* code"):
+        archive.read([tmp_path])
+    with pytest.raises(archive.ArchiveError, match="code"):
+        archive.append(record(arm=Arm(**OWN)), tmp_path)
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "default.jsonl").mkdir()
+    with pytest.raises(
+        archive.ArchiveError, match=r"default\.jsonl cannot be read .*Is a directory"
+    ):
+        archive.read([tmp_path])
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "runs"):
+        with pytest.raises(archive.ArchiveError, match=r"file.* cannot be written .*permissions"):
+            archive.append(record(), folder)
+
+
+def test_room_is_held_until_the_records_that_need_it_are_written(tmp_path):
+    runs = [(record().arm, seed) for seed in (0, 1)]
+    with archive.room(runs, tmp_path) as give:
+        give()
+        archive.append(record(0), tmp_path)
+        give()
+        archive.append(record(1), tmp_path)
+    assert [file.suffix for file in tmp_path.iterdir()] == [".jsonl"]
+
+
+def test_no_published_record_is_longer_than_the_room_that_is_held_for_one():
+    for file in archive.PUBLISHED.glob("*.jsonl"):
+        lines = file.read_bytes().splitlines()
+        arm = archive.decode(json.loads(lines[0])).arm
+        assert max(map(len, lines)) < archive._most_bytes(arm), file.name
 
 
 @pytest.mark.parametrize(
@@ -75,7 +232,7 @@ def test_damaged_line_is_an_error_that_names_file_and_line(tmp_path, damage):
     file = file_of(tmp_path)
     first, second, _ = file.read_bytes().split(b"\n")
     file.write_bytes(damage(first) + b"\n" + second + b"\n")
-    with pytest.raises(ValueError, match=r"jsonl line 1 is not a record"):
+    with pytest.raises(archive.ArchiveError, match=r"jsonl line 1 is not a record"):
         archive.read([tmp_path])
 
 
@@ -86,7 +243,7 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(archive.ArchiveError, match=r"No space .* make room"):
         archive.append(record(1), tmp_path)
     monkeypatch.undo()
     assert file_of(tmp_path).read_bytes().count(b"\n") == 1

@@ -3,7 +3,11 @@
 import dataclasses
 import os
 import signal
+import socket
+import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from distributed import Client, LocalCluster
@@ -53,3 +57,38 @@ def test_without_dask_the_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SystemExit, match="pip install distributed"):
         pool.cluster("tcp://127.0.0.1:1").__enter__()
+
+
+def test_a_scheduler_without_workers_is_waited_for_and_that_is_said(capsys):
+    with (
+        LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
+        pool.cluster(cluster.scheduler_address),
+    ):
+        assert f"start one by: dask worker {cluster.scheduler_address}" in capsys.readouterr().out
+
+
+def test_a_scheduler_that_dies_is_one_sentence_and_no_traceback(capfd):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
+    with subprocess.Popen([*command, "--port", address.split(":")[-1]]) as scheduler:
+        try:
+            _until_it_listens(address)
+            with pytest.raises(pool.RunFailed) as failure, pool.cluster(address) as executor:
+                capfd.readouterr()
+                threading.Timer(0.5, scheduler.kill).start()
+                list(pool.train([(ARM, 0)], executor))
+        finally:
+            scheduler.kill()
+    assert "1 runs failed; the others are kept. The scheduler was lost" in str(failure.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def _until_it_listens(address):
+    for _ in range(300):
+        try:
+            return pool._answering(address)
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError(address)

@@ -57,6 +57,27 @@ def test_a_hash_covers_what_its_arm_uses_and_no_more(monkeypatch):
     provenance._hash.cache_clear()
 
 
+def test_a_file_that_is_edited_meanwhile_is_hashed_anew(tmp_path, monkeypatch):
+    """In a notebook, whose next run is trained by what the file has by then."""
+    for name in provenance.EVERY:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    before = provenance.sources(Arm())
+    (tmp_path / provenance.EVERY[0]).write_text("x = 2\n")
+    assert provenance.sources(Arm()) != before
+
+
+@pytest.mark.parametrize("text", ["[old", "[old]\n", "old = 1\n", "[old]\nequal = 1\n", None])
+def test_a_damaged_list_of_sources_is_named(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "LIST", tmp_path / "sources.toml")
+    if text is not None:
+        provenance.LIST.write_text(text)
+    provenance.listed.cache_clear()
+    with pytest.raises(archive.ArchiveError, match=r"sources\.toml is no list .*restore it"):
+        provenance.known("")
+
+
 def test_sources_ignore_comments_and_docstrings_and_nothing_else(tmp_path):
     file = tmp_path / "code.py"
     texts = ['"""One."""\nx = 1  # why\n', '"""Two."""\nx = 1\n', '"""Two."""\nx = 2\n']

@@ -2,8 +2,10 @@
 
 import dataclasses
 import os
+import resource
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from made_runs import record
@@ -165,6 +167,69 @@ def test_runs_of_edited_sources_are_live_and_stand_over_no_archive(pretended, mo
     monkeypatch.setattr(sweep, "sources", lambda arm: "edited once more")
     with pytest.raises(AttributeError):  # this one is
         sweep.run(experiment)
+
+
+def test_nothing_is_trained_that_could_not_be_kept(folders, monkeypatch):
+    monkeypatch.setattr(pool, "train", lambda *_: pytest.fail("trained"))
+    experiment = Experiment("some", (SMALL,), (0, 1))
+    (folders / "OWN").write_text("a file")
+    with pytest.raises(archive.ArchiveError, match=r"OWN cannot be read .*Not a directory"):
+        sweep.run(experiment)
+    with pytest.raises(archive.ArchiveError, match=r"OWN cannot be written .*File exists"):
+        sweep.run(experiment, fresh=True)
+    (folders / "OWN").unlink()
+    (folders / "OWN" / archive.file_name(SMALL)).mkdir(parents=True)
+    with pytest.raises(archive.ArchiveError, match=r"OWN/.*jsonl cannot be read"):
+        sweep.run(experiment)
+    monkeypatch.setattr(provenance, "listed", lambda: {"listed": [provenance.sources(SMALL)]})
+    with pytest.raises(archive.ArchiveError, match=r"OWN cannot be written .*Is a directory"):
+        sweep.run(experiment, fresh=True)
+    monkeypatch.setattr(provenance, "listed", dict)  # what is edited goes to the live runs
+    (folders / "OWN" / archive.file_name(SMALL)).rmdir()
+    (folders / "LIVE").write_text("a file")
+    for train in (lambda: sweep.run(experiment, fresh=True), lambda: sweep.live(SMALL, 0)):
+        with pytest.raises(archive.ArchiveError, match=r"LIVE cannot be written .*File exists"):
+            train()
+
+
+def test_a_disk_that_is_full_is_said_before_anything_is_trained(folders, monkeypatch):
+    monkeypatch.setattr(pool, "train", lambda *_: pytest.fail("trained"))
+    experiment = Experiment("some", (SMALL,), tuple(range(10)))
+    needed = 10 * archive._most_bytes(SMALL)
+    for size in [0, 10**5, *range(needed - 9000, needed, 999), needed - 1]:
+        with at_most(size), pytest.raises(archive.ArchiveError, match=r"File too large.*make room"):
+            sweep.run(experiment)
+    assert not list(folders.rglob("*.jsonl"))
+
+
+def test_a_disk_that_others_fill_meanwhile_loses_nothing_that_is_finished(folders, monkeypatch):
+    """It stops the sweep at the record that it has no room for; those before it are kept."""
+    ended = []
+    monkeypatch.setattr(provenance, "listed", lambda: {"listed": [provenance.sources(SMALL)]})
+
+    def some(runs, _):
+        try:
+            for number, run in enumerate(runs):
+                with at_most(10**9 if number < 3 else 10):
+                    yield known(*run)
+        finally:
+            ended.append(number)
+
+    monkeypatch.setattr(pool, "train", some)
+    with pytest.raises(archive.ArchiveError, match=r"make room on its disk; what was written"):
+        sweep.run(Experiment("some", (SMALL,), tuple(range(10))))
+    assert [key[1] for key in archive.read([folders / "OWN"])] == [0, 1, 2] and ended == [3]
+
+
+@contextmanager
+def at_most(size):
+    """No file of this process can grow beyond so many bytes, as if the disk were full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_arms_that_are_scored_differently_are_trained_once(folders, monkeypatch):

@@ -6,7 +6,7 @@ import sys
 import pytest
 from made_runs import record
 
-from report.study import archive, provenance, sweep, sweep_command
+from report.study import archive, pool, provenance, sweep, sweep_command
 from report.study.arms import KERAS_BN, NONE, OUR_BN
 from report.study.experiments import EXPERIMENTS, Experiment
 
@@ -77,3 +77,42 @@ def test_publishing_runs_of_edited_sources_is_refused_before_anything_is_trained
         command(monkeypatch, "pilot", "--publish")
     ((_, folder),) = command(monkeypatch, "pilot")
     assert folder == archive.OWN
+
+
+@pytest.mark.parametrize("words", [["--list"], ["pilot"], ["pilot", "--publish"]])
+def test_a_damaged_archive_is_one_sentence(words, monkeypatch, tmp_path):
+    monkeypatch.setenv("NORMLIB_PROFILE", "quick")
+    for name in ("PUBLISHED", "OWN", "LIVE"):
+        monkeypatch.setattr(archive, name, tmp_path / name)
+    (tmp_path / "PUBLISHED").mkdir()
+    (tmp_path / "PUBLISHED" / "default.jsonl").write_text('{"seed": 1}\n')
+    monkeypatch.setattr(sweep_command, "refuse_unlisted_sources", lambda experiment: None)
+    monkeypatch.setattr(sys, "argv", ["lab.py sweep", *words])
+    said = r"^error: .*PUBLISHED/default\.jsonl line 1 is not a record .*restore it.*\.$"
+    with pytest.raises(SystemExit, match=said):
+        sweep_command.main()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        archive.ArchiveError("The folder cannot be written; make room."),
+        pool.RunFailed("1 runs failed; the others are kept."),
+        OSError(28, "No space left on device", "/tmp"),
+    ],
+)
+def test_what_ends_a_sweep_is_said_without_a_traceback(error, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setenv("NORMLIB_PROFILE", "quick")
+    monkeypatch.setattr(sweep, "run", fail)
+    monkeypatch.setattr(sys, "argv", ["lab.py sweep", "pilot"])
+    with pytest.raises(SystemExit) as said:
+        sweep_command.main()
+    assert said.value.code == f"error: {error}"
+
+
+def test_a_scheduler_that_is_absent_is_said(monkeypatch):
+    with pytest.raises(SystemExit, match=r"^error: There is no Dask scheduler at 127\.0\.0\.1 "):
+        command(monkeypatch, "pilot", "--scheduler", "127.0.0.1")

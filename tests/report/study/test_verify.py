@@ -1,10 +1,13 @@
 """`lab.py verify` tells equal runs from close and different ones."""
 
+import json
 import sys
 from dataclasses import replace
 
 import pytest
+from made_runs import record
 
+from normlib.arm import Arm
 from report.study import archive, pool, verify
 
 
@@ -107,4 +110,35 @@ def test_an_empty_archive_is_no_proof(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
     monkeypatch.setattr(sys, "argv", ["verify"])
     with pytest.raises(SystemExit, match="no runs"):
+        verify.main()
+
+
+def test_a_record_that_carries_code_is_refused_and_its_code_does_not_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("NORMLIB_PROFILE", "quick")
+    monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["verify"])
+    monkeypatch.setattr(pool, "train", lambda runs: pytest.fail("trained"))
+    source = f"open({str(tmp_path / 'ran')!r}, 'w')\ndef f(x, gamma, beta):\n    return x\n"
+    own = Arm("own", source=source, epochs=2, profile="quick")
+    line = json.dumps(archive.encode(record(arm=own))).encode()
+    line = line[:-1] + archive.MARK + archive._checksum(line) + b'"}\n'
+    (tmp_path / "default.jsonl").write_bytes(line)
+    with pytest.raises(
+        SystemExit, match=r"^error: .*default\.jsonl line 1 is not a record .* code"
+    ):
+        verify.main()
+    assert [file.name for file in tmp_path.iterdir()] == ["default.jsonl"]
+
+
+def test_a_changed_record_ends_verify_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("NORMLIB_PROFILE", "quick")
+    monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["verify"])
+    monkeypatch.setattr(pool, "train", lambda runs: pytest.fail("trained"))
+    archive.append(record(), tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes().replace(b"1.25", b"1.26"))
+    with pytest.raises(
+        SystemExit, match=r"^error: .*line 1 is not a record \(its checksum is anot"
+    ):
         verify.main()
