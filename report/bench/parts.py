@@ -62,7 +62,7 @@ def _blocks(arm: Arm) -> Iterator[tuple[str, Callable]]:
 
 
 def rows(found: dict[str, dict[str, float]]) -> list[dict]:
-    """A row a part of an arm. What WN and folded BN add to the layers that hold them is the norm.
+    """One row per part of an arm; what WN and folded BN add to the layers that hold them is norm.
 
     So convolution and dense layers are none's in their rows.
     """

@@ -1,4 +1,4 @@
-"""The archive as two plain tables: a row a run, and a row an epoch of each run.
+"""The archive as two plain tables: one row per run, and one row per epoch of each run.
 
 report/README.md says what each column means.
 """
@@ -27,7 +27,7 @@ def write(folder: Path, runs_folder: Path) -> None:
 
 
 def runs(records: Iterable[Record]) -> pd.DataFrame:
-    """A row a run: its arm's settings, its results, its environment; no results if it diverged.
+    """One row per run: its arm's settings, its results, its environment; no results if it diverged.
 
     Accuracies as fractions, losses in nats: as in the archive, so that no digit is lost.
     """
@@ -55,7 +55,7 @@ def _run(record: Record) -> dict:
 
 
 def epochs(records: Iterable[Record]) -> pd.DataFrame:
-    """A row an epoch of each run; of a run that diverged, the epochs before."""
+    """One row per epoch of each run; of a run that diverged, the epochs before."""
     frame = pd.DataFrame([row for record in records for row in _epochs(record)])
     return frame.sort_values([*KEY, "epoch"], ignore_index=True)
 

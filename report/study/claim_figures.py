@@ -21,7 +21,7 @@ SINGLE |= dict(zip(MODES, PUBLISHED.values(), strict=True))
 
 
 def forest(ledger: pd.DataFrame) -> Figure:
-    """A row a claim, a panel a unit: effect, 95 % interval, and the margin as a band.
+    """One row per claim, one panel per unit: effect, 95 % interval, and the margin as a band.
 
     At the right its verdict; diamonds are the differences of the published single runs.
     """

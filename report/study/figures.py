@@ -135,7 +135,7 @@ def by_offset(panels: dict[str, pd.DataFrame]) -> Figure:
 
 
 def final_accuracies(records: Sequence[Record]) -> Figure:
-    """A row an arm: every seed a dot, their mean and 95 % interval, published runs as diamonds."""
+    """One row per arm: seeds as dots, their mean and 95 % interval, published runs as diamonds."""
     arms = list(by_arm(records))
     figure, ax = plt.subplots(figsize=(8, 0.7 * len(arms) + 1))
     for row, arm in enumerate(arms):

@@ -68,7 +68,7 @@ def difference(found: np.ndarray, expected: np.ndarray) -> dict:
 
 
 def implementations(name: str, options: dict, shape: tuple[int, ...]) -> pd.DataFrame:
-    """A row a quantity and type: our layer against Keras's, and closed form against the tape."""
+    """One row per quantity and type: our layer and Keras's, closed form and the tape's."""
     rows = []
     for dtype in ("float32", "float64"):
         ours, theirs = (
@@ -160,7 +160,7 @@ def _kernel_gradient(arm: Arm, profile: str, seed: int) -> tf.Tensor:
 
 
 def conformance() -> pd.DataFrame:
-    """Run Keras's own tests of its layers on ours; a row a layer with how many passed."""
+    """Run Keras's own tests of its layers on ours; one row per layer with how many passed."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         subprocess.run(

@@ -16,7 +16,7 @@ STEP = "step (minibatches of 100 images)"
 
 
 def lengths(records: Sequence[Record]) -> Figure:
-    """A column a kernel: (g / norm(v))**2 with WN above, and the length of w and of v below."""
+    """One column per kernel: (g / norm(v))**2 with WN above, and the length of w and of v below."""
     found = probe_results.measured(records)
     figure, axes = plt.subplots(
         2, len(probe_results.KERNELS), figsize=(10.4, 6.4), sharex=True, squeeze=False
@@ -86,7 +86,7 @@ BANDS = {
 
 
 def predictiveness(records: Sequence[Record]) -> Figure:
-    """A column a norm, in its colour, none in grey: bands of loss and of change, smoothness."""
+    """One column per norm, in its colour, none in grey: bands of loss and of change, smoothness."""
     found = probe_results.along_gradient(records)
     norms = [(arm, rows) for arm, rows in _arms(found) if arm != NONE]
     figure, axes = plt.subplots(

@@ -24,7 +24,7 @@ def plain(arm: Arm) -> Arm:
 
 
 def measured(records: Iterable[Record]) -> pd.DataFrame:
-    """A row a measurement: the plain arm, seed, step, and what the probe found."""
+    """One row per measurement: the plain arm, seed, step, and what the probe found."""
     return pd.DataFrame([
         {"arm": plain(record.arm), "seed": record.seed} | row
         for record in records
@@ -33,7 +33,7 @@ def measured(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def along_gradient(records: Iterable[Record]) -> pd.DataFrame:
-    """A row a measurement of `predictiveness`: the extremes along the line, and how smooth it is.
+    """One row per measurement of `predictiveness`: extremes along the line, and smoothness.
 
     lowest and highest loss, w itself included; lowest and highest change of the gradient;
     smoothness = max(change m / (m * learning_rate)), the effective beta-smoothness

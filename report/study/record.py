@@ -18,7 +18,7 @@ class Record:
     means over the epoch while the weights move. `loss_every_10` holds the minibatch loss at steps
     0, 10, 20 …; `predictions` the class of every test image; `diverged` the first step with a
     loss that was not finite, or None; `sources` the hash of the code that computed it;
-    `telemetry` what the arm's probe measured, a row a time.
+    `telemetry` what the arm's probe measured, one row per time.
     """
 
     arm: Arm

@@ -56,7 +56,7 @@ def _holds(claim: Claim, draws: pd.DataFrame) -> pd.Series:
 
 
 def _draws(records: dict, rng: np.random.Generator) -> pd.DataFrame:
-    """The final test accuracy of each published mode with seeds drawn at random, a row a draw."""
+    """The final test accuracy of each published mode with random seeds, one row per draw."""
     score, sound = METRICS["test_accuracy"][0], seeds(records)
     values = {m: [score(records[ARMS[m], s]) for s in sound] for m in MODES}
     return pd.DataFrame({mode: rng.choice(values[mode], DRAWS) for mode in MODES})

@@ -17,7 +17,7 @@ CHANCE = 100 - comparisons.GUESS  # error of a guess, in percent
 
 
 def table(records: Iterable[Record]) -> pd.DataFrame:
-    """A row a run: its mode, every setting of its arm, seed, final error in percent, diverged."""
+    """One row per run: its mode, all settings of its arm, seed, final error (%), diverged."""
     return pd.DataFrame([_row(record) for record in records])
 
 
@@ -51,7 +51,7 @@ def beyond(found: Interval, points: float) -> Interval:
 
 
 def means(records: Iterable[Record], setting: str) -> pd.DataFrame:
-    """Mean errors in percent: a row a value of the setting, a column a mode."""
+    """Mean errors in percent: one row per value of the setting, one column per mode."""
     return table(records).pivot_table(index=setting, columns="mode", values="error", sort=False)
 
 

@@ -28,7 +28,7 @@ ORDERS = {"full": "trained shuffled", "sorted": "trained on minibatches of one c
 
 
 def against(records: Sequence[Record], setting: str, xlabel: str, best: bool = False) -> Figure:
-    """Error against a setting, a line a mode and way of scoring; stars at the best, if asked."""
+    """Error against a setting, one line per mode and way of scoring; stars at the best ones."""
     figure, ax = plt.subplots(figsize=(8.6, 4.4))
     groups = _groups(records, "mode", "evaluation")
     for place, (arm, runs) in enumerate(groups):
@@ -121,12 +121,12 @@ def _draw_place(ax, arm: Arm, runs: pd.DataFrame, shift: float) -> None:
 
 
 def scorings(records: Sequence[Record]) -> Figure:
-    """Error of each mode and way of scoring, a row each; a panel an order of minibatches."""
+    """Error of each mode and way of scoring, a row each; one panel per order of minibatches."""
     return _panels(records, "shuffle", ORDERS, sharex=True)
 
 
 def datasets(records: Sequence[Record]) -> Figure:
-    """Error of each mode, a row each; a panel a data set, with an axis of its own."""
+    """Error of each mode, a row each; one panel per data set, with an axis of its own."""
     return _panels(records, "dataset", {name: name for name in VALID["dataset"]}, sharex=False)
 
 

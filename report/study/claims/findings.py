@@ -84,7 +84,7 @@ def closest(a, *others, margin):
     return statistics.most_equal([statistics.mean(other - a, margin) for other in others])
 
 
-# With the unit, where it is not the metric's. Those in PER_SEED give a value a seed.
+# With the unit, where it is not the metric's. Those in PER_SEED give one value per seed.
 PER_SEED = ("difference", "interaction", "distance", "nearer", "between_seeds")
 STATISTICS = {
     "difference": (difference, ""),
@@ -156,7 +156,7 @@ def _value(claim: Claim, record: Record) -> float | np.ndarray:
 
 
 def samples(claim: Claim, records: Records, seeds: Iterable[int]) -> pd.Series:
-    """A value a seed of a statistic in PER_SEED, less what the claim is over."""
+    """One value per seed of a statistic in PER_SEED, less what the claim is over."""
     return STATISTICS[claim.statistic][0](*columns(claim, records, seeds)) - claim.over
 
 

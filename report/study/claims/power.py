@@ -60,7 +60,7 @@ def pilot_table(records: Records) -> pd.DataFrame:
 
 
 def table(claims: Iterable[Claim], records: Records, seeds: Seeds) -> pd.DataFrame:
-    """A row a claim: the sd over these seeds, the seeds needed and the effect that can be seen.
+    """One row per claim: the sd over these seeds, the seeds needed and the effect that can be seen.
 
     At the level of one look in Holm's worst case, 0.05 / 2 over the size of the family, and for a
     difference as large as the margin; an equality is taken to be exact.

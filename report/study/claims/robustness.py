@@ -65,7 +65,7 @@ def superiority(differences: Sequence[float]) -> tuple[float, float, float]:
 
 
 def table(ledger: pd.DataFrame, records: Records, labels: np.ndarray) -> pd.DataFrame:
-    """A row a hypothesis or equivalence: the runs that the ledger decides it by, by other tests.
+    """One row per hypothesis or equivalence: the runs that decide it in the ledger, retested.
 
     `labels` are the test images' classes. All p are unadjusted and two-sided, all intervals 95 %;
     "seeds and images" asks for a plain difference of test accuracies, Welch's p forgets the pairs.

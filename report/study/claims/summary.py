@@ -115,7 +115,7 @@ def _predictions(ledger: pd.DataFrame) -> str:
 
 
 def decided(ledger: pd.DataFrame) -> str:
-    """The claims as Markdown, a list a verdict, each linked to what decides it.
+    """The claims as Markdown, one list per verdict, each linked to what decides it.
 
     Claims that share a test and its verdict share an item.
     """

@@ -44,7 +44,7 @@ class Decision:
 
 
 def ledger(records: Records) -> pd.DataFrame:
-    """A row a claim: verdict, effect with 95 % interval, adjusted p, and whether we foresaw it.
+    """One row per claim: verdict, effect with 95 % interval, adjusted p, and whether we foresaw it.
 
     A claim is looked at after the first 30 seeds and, if it is INCONCLUSIVE then and its arms are
     among those of the book's second look, after 60; `look` says which of them decided, and seeds
