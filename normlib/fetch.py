@@ -62,7 +62,7 @@ def find(source: Source) -> Path:
     Raises DataError, which lists every place tried and what to do.
     """
     if chosen := os.environ.get(source.variable):
-        return _chosen(source, Path(chosen))
+        return _chosen(source, Path(chosen).expanduser().absolute())
     tried: list[str] = []
     for place, get in _places(source):
         try:
