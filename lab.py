@@ -50,6 +50,7 @@ DISK_GB = 3
 MOST_CORES = 4  # for tests, each with a TensorFlow or two in memory
 GRACE = 5  # seconds that a command has to tidy up after a signal
 SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has but the latter
 MARK = "NORMLIB_LAB"  # the variable by which we know what a command started
 # What pip may take from the reader's settings: how to reach an index, never what goes where.
 PIP_KEEPS = [
@@ -178,6 +179,8 @@ def make():
     settings = pip_settings(pip)
     install(pip, settings)
     try_out(pip, settings)
+    if home.__wrapped__() != home():
+        raise LabError("what the set-up depends on changed meanwhile; run this again.")
     (home() / STAMP).touch()  # last: an interrupted set-up is repeated
     link()
     remove(folder for folder in environments() if folder != home())
@@ -218,6 +221,8 @@ def remove(folders):
         in_use = lock(folder / IN_USE, wait=False)
         if in_use:
             with in_use:
+                with suppress(OSError):  # first: half an environment is none
+                    (folder / STAMP).unlink()
                 shutil.rmtree(str(folder), ignore_errors=True)
 
 
@@ -433,17 +438,21 @@ def call(command, variables, output=None):
         hold_signals(True)  # an impatient Ctrl-C comes after this
         end_marked(mark)
         if process:
+            send(KILL, process)
             process.wait()
         hold_signals(False)
 
 
 def pass_on(number, process):
-    with suppress(OSError, subprocess.TimeoutExpired):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, number)
+    send(number, process)
+    with suppress(subprocess.TimeoutExpired):
         process.wait(GRACE)
-    with suppress(OSError):
-        process.kill()
+
+
+def send(number, process):
+    """Send a signal to the process and its group; on Windows, which has none, end the process."""
+    with suppress(OSError):  # it has ended
+        os.killpg(process.pid, number) if hasattr(os, "killpg") else process.terminate()
 
 
 def pause_with_us(process):
@@ -472,15 +481,15 @@ def end_marked(mark):
             return
         for process in found:
             with suppress(OSError):
-                os.kill(process, signal.SIGKILL)
+                os.kill(process, KILL)
         time.sleep(0.1)
 
 
 def marked(mark):
     """The processes of this user that have the mark."""
     if Path("/proc/self/environ").exists():
-        files = Path("/proc").glob("[0-9]*/environ")
-        return [int(f.parent.name) for f in files if mark.encode() in read_if_allowed(f)]
+        numbers = filter(str.isdigit, os.listdir("/proc"))
+        return [int(n) for n in numbers if mark.encode() in read_if_allowed(f"/proc/{n}/environ")]
     if not shutil.which("ps"):
         return []
     shown = subprocess.run(  # as macOS shows environments
@@ -491,7 +500,7 @@ def marked(mark):
 
 def read_if_allowed(file):
     try:
-        return file.read_bytes()
+        return Path(file).read_bytes()
     except OSError:  # another user's, or it has ended
         return b""
 

@@ -166,6 +166,23 @@ def test_a_failed_update_costs_nothing_and_a_good_one_clears_up(installs):  # no
     assert not Path(os.readlink(lab.VENV)).is_absolute()
 
 
+def test_half_a_removed_environment_is_none(installs, monkeypatch):  # noqa: F811
+    lab.setup()
+    before = change_the_lock()
+    monkeypatch.setattr(lab.shutil, "rmtree", lambda *_, **__: None)  # as if killed before it
+    set_up_again()
+    assert before.exists() and not (before / lab.STAMP).exists()
+
+
+def test_the_linter_reads_no_environment_without_git_either(tmp_path):
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / ".venvs" / "x").mkdir(parents=True)
+    (tmp_path / ".venvs" / "x" / "a.py").write_text("import os")
+    (tmp_path / "report").mkdir()
+    ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "."]
+    assert subprocess.call(ruff, cwd=tmp_path) == 0
+
+
 @posix
 def test_an_environment_in_use_stays(installs):  # noqa: F811
     lab.setup()
@@ -173,8 +190,7 @@ def test_an_environment_in_use_stays(installs):  # noqa: F811
     with lab.lock(before / lab.IN_USE, shared=True):
         set_up_again()
         assert (before / lab.STAMP).exists() and lab.VENV.resolve() == lab.home()
-    change_the_lock().exists()
-    (lab.ROOT / "lock").write_text("d==4\n")
+    lab.LOCK.write_text("d==4\n")
     set_up_again()
     assert lab.environments() == [lab.home()]
 
@@ -218,13 +234,14 @@ def test_an_environment_whose_python_is_gone_is_made_again(installs):  # noqa: F
     assert lab.ready()
 
 
-def test_a_pull_during_a_set_up_does_not_move_it(installs, monkeypatch):  # noqa: F811
+def test_what_a_pull_changed_during_a_set_up_is_not_ready(installs, monkeypatch):  # noqa: F811
     install = lab.install
     monkeypatch.setattr(
         lab, "install", lambda *words: (lab.LOCK.write_text("z==1"), install(*words))
     )
-    lab.setup()
-    assert lab.environments() == [lab.home()] and lab.ready()
+    with pytest.raises(lab.LabError, match="changed meanwhile; run this again"):
+        lab.setup()
+    assert lab.environments() == [lab.home()] and not lab.ready()
 
 
 # Why no environment can be made ------------------------------------------------------------------
@@ -322,6 +339,7 @@ def test_variables_that_would_leak_in_do_not(machine, monkeypatch):
     assert found["PIP_INDEX_URL"] == "https://a.example/"  # for `%pip` in a notebook
     assert found["PATH"].startswith(str(lab.python().parent) + os.pathsep)
     assert found["VIRTUAL_ENV"] == str(lab.home())
+    assert found["IPYTHONDIR"].startswith(str(lab.home()))  # start-up files of the reader's
 
 
 def test_data_sets_stay_in_the_readers_keras_home(machine):
