@@ -25,14 +25,18 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 # What can be set from outside for pip ------------------------------------------------------------
 
 
+PINNED = "normlib_pinned_by_a_test"  # which no index has
+METADATA = f"Metadata-Version: 2.1\nName: {PINNED}\nVersion: 1\n"
+
+
 @pytest.fixture
 def wheels(tmp_path):
     """A folder with the wheel of a package that has one module."""
     (tmp_path / "wheels").mkdir()
-    information = "pinned-1.dist-info"
-    with zipfile.ZipFile(tmp_path / "wheels" / "pinned-1-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("pinned.py", "")
-        wheel.writestr(f"{information}/METADATA", "Metadata-Version: 2.1\nName: pinned\nVersion: 1")
+    information = f"{PINNED}-1.dist-info"
+    with zipfile.ZipFile(tmp_path / "wheels" / f"{PINNED}-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{PINNED}.py", "")
+        wheel.writestr(f"{information}/METADATA", METADATA)
         wheel.writestr(f"{information}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         wheel.writestr(f"{information}/RECORD", "")
     return tmp_path / "wheels"
@@ -47,8 +51,8 @@ def pip(elsewhere):  # noqa: F811
 
 def seen_by_its_python(pip, settings):
     """Whether the package is there when pip says that it has installed it."""
-    assert lab.run_logged([*pip, "install", "pinned"], "", **settings) == 0, lab.read_log()
-    return subprocess.call([lab.python(), "-I", "-c", "import pinned"]) == 0
+    assert lab.run_logged([*pip, "install", PINNED], "", **settings) == 0, lab.read_log()
+    return subprocess.call([lab.python(), "-I", "-c", f"import {PINNED}"]) == 0
 
 
 HOSTILE = {
@@ -58,14 +62,17 @@ HOSTILE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name", ["target", "prefix", "root", "user", "dry-run", "require-hashes", "quiet"]
-)
-def test_a_file_cannot_say_where_pip_installs(name, pip, wheels, tmp_path, monkeypatch):
-    file = tmp_path / "pip.conf"
+@posix
+@pytest.mark.parametrize(("name", "place"), [
+    ("target", "HOME"), ("prefix", "PIP_CONFIG_FILE"), ("root", "HOME"), ("user", "HOME"),
+    ("dry-run", "PIP_CONFIG_FILE"), ("require-hashes", "HOME"), ("quiet", "HOME"),
+])  # fmt: skip
+def test_a_file_cannot_say_where_pip_installs(name, place, pip, wheels, tmp_path, monkeypatch):
+    file = tmp_path / (".pip/pip.conf" if place == "HOME" else "pip.conf")
+    file.parent.mkdir(exist_ok=True)
+    monkeypatch.setenv(place, str(tmp_path if place == "HOME" else file))
     value = HOSTILE[name].replace("/there", str(tmp_path / "there"))
     file.write_text(f"[global]\n{name} = {value}\n[install]\nfind-links = {wheels}\nno-index = 1\n")
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     assert seen_by_its_python(pip, lab.pip_settings(pip))
 
@@ -75,9 +82,9 @@ def test_a_variable_cannot_say_where_pip_installs(pip, wheels, tmp_path, monkeyp
         monkeypatch.setenv(f"PIP_{name.upper().replace('-', '_')}", value)
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    (tmp_path / "old" / "pinned-1.dist-info").mkdir(parents=True)  # as if it were there
-    metadata = "Metadata-Version: 2.1\nName: pinned\nVersion: 1\n"
-    (tmp_path / "old" / "pinned-1.dist-info" / "METADATA").write_text(metadata)
+    there = tmp_path / "old" / f"{PINNED}-1.dist-info"
+    there.mkdir(parents=True)
+    (there / "METADATA").write_text(METADATA)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "old"))
     assert seen_by_its_python(pip, lab.pip_settings(pip))
 
@@ -300,7 +307,7 @@ def machine(elsewhere, tmp_path, monkeypatch):  # noqa: F811
     """A machine with settings of its own for everything that the lab is made of."""
     lab.home().mkdir(parents=True)
     files = {
-        "keras/keras.json": '{"backend": "jax", "image_data_format": "channels_first", '
+        ".keras/keras.json": '{"backend": "jax", "image_data_format": "channels_first", '
         '"floatx": "float16", "epsilon": 0.1}',
         "matplotlib/matplotlibrc": "text.usetex: True\n",
         "jupyter/kernels/python3/kernel.json": '{"argv": ["false"], "display_name": "theirs", '
@@ -311,7 +318,8 @@ def machine(elsewhere, tmp_path, monkeypatch):  # noqa: F811
         (tmp_path / name).write_text(text)
     for name, value in HOSTILE_VARIABLES.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
     monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "matplotlib"))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
@@ -335,19 +343,23 @@ def test_variables_that_would_leak_in_do_not(machine, monkeypatch):
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     found = lab.environment()
     assert not {name for name, value in HOSTILE_VARIABLES.items() if found.get(name) == value}
-    assert found["PYTHONNOUSERSITE"] == found["PYTHONUNBUFFERED"] == "1"
+    assert found["PYTHONNOUSERSITE"] == found["PYTHONUNBUFFERED"] == found["PYTHONUTF8"] == "1"
     assert found["PIP_INDEX_URL"] == "https://a.example/"  # for `%pip` in a notebook
     assert found["PATH"].startswith(str(lab.python().parent) + os.pathsep)
     assert found["VIRTUAL_ENV"] == str(lab.home())
     assert found["IPYTHONDIR"].startswith(str(lab.home()))  # start-up files of the reader's
 
 
-def test_data_sets_stay_in_the_readers_keras_home(machine):
+def test_data_sets_stay_in_the_readers_keras_home(machine, monkeypatch):
     home = Path(lab.environment()["KERAS_HOME"])
     assert not (home / "keras.json").exists()
     (home / "datasets" / "x").mkdir()
-    assert (machine / "keras" / "datasets" / "x").is_dir()
+    assert (machine / ".keras" / "datasets" / "x").is_dir()
     assert lab.environment()["KERAS_HOME"] == str(home)
+    monkeypatch.setenv("KERAS_HOME", str(machine / "other"))
+    assert (Path(lab.environment()["KERAS_HOME"]) / "datasets").resolve() == (
+        machine / "other" / "datasets"
+    )
 
 
 @pytest.mark.parametrize("name", lab.FOLDERS)
@@ -469,7 +481,7 @@ def left(numbers):
 @pytest.mark.parametrize("kind", ["obedient", "deaf"])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_to_lab_py_alone_leaves_nothing(name, kind, start):
-    process, below = start(kind)
+    process, below = start(kind, grace=1 if kind == "deaf" else 60)
     assert len(alive(below)) == 3
     process.send_signal(getattr(signal, name))
     _, said = process.communicate(timeout=10)
