@@ -381,6 +381,15 @@ def test_a_relative_folder_of_data_is_named_in_full(tmp_path, monkeypatch):
         fetch.find(data.SOURCES["Fashion-MNIST"])
 
 
+def test_a_relative_keras_home_is_named_in_full(tmp_path, monkeypatch):
+    from normlib import data, fetch
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_HOME", "keras")
+    (place, _), *_ = fetch._places(data.SOURCES["Fashion-MNIST"])
+    assert place == f"Keras's cache {tmp_path}/keras/datasets/fashion-mnist"
+
+
 def test_notebooks_under_pytest_alone_do_not_see_the_machine_either(machine, monkeypatch):
     monkeypatch.setattr(os, "environ", os.environ.copy())
     runpy.run_path(str(ROOT / "notebooks" / "conftest.py"))
