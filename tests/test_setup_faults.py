@@ -45,6 +45,7 @@ def wheels(tmp_path):
 @pytest.fixture
 def pip(elsewhere):  # noqa: F811
     """The pip of an environment that is empty."""
+    pytest.importorskip("pip")  # where this Python came without ensurepip, .venv has none
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", lab.home()], check=True)
     return [sys.executable, "-m", "pip", "--python", str(lab.python())]
 
