@@ -13,31 +13,61 @@ examples:
   python3 lab.py report                    the whole report, on all of Fashion-MNIST
   python3 lab.py report --profile quick    a first look, on an embedded sample of the data
   python3 lab.py test -k batch_norm        some of the tests
+  python3 lab.py test --all                every case of them, as maintainers do before a release
   python3 lab.py sweep --list              the experiments, and which of their runs there are
   python3 lab.py sweep pilot --seeds 3:8   more seeds, 3 to 7, of an experiment's arms
   python3 lab.py verify 5                  five random runs of the archive
 """
 
 import argparse
+import ast
 import hashlib
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked there
+    fcntl = None
+
 ROOT = Path(__file__).resolve().parent
-VENV = ROOT / ".venv"
+VENV = ROOT / ".venv"  # for people and editors: a link to one of ENVIRONMENTS
+ENVIRONMENTS = ROOT / ".venvs"
 LOCK = ROOT / "requirements.lock.txt"
-STAMP = VENV / "lab-setup-done"
 LOG = ROOT / ".venv.log"
-BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+STAMP, IN_USE = "lab-setup-done", "lab-in-use"  # files in an environment
 OLDEST, NEWEST = (3, 11), (3, 13)
 DISK_GB = 3
 MOST_CORES = 4  # for tests, each with a TensorFlow or two in memory
+GRACE = 5  # seconds that a command has to tidy up after a signal
+SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has but the latter
+MARK = "NORMLIB_LAB"  # the variable by which we know what a command started
+# What pip may take from the reader's settings: how to reach an index, never what goes where.
+PIP_KEEPS = [
+    "PIP_" + name for name in (
+        "INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX", "TRUSTED_HOST", "PROXY", "CERT",
+        "CLIENT_CERT", "KEYRING_PROVIDER", "USE_FEATURE", "TIMEOUT", "DEFAULT_TIMEOUT", "RETRIES",
+        "CACHE_DIR", "NO_CACHE_DIR",
+    )
+]  # fmt: skip
+# Variables that change what the lab computes, shows or finds; the rest is the reader's.
+NOT_OURS = re.compile(
+    "PYTHON(?!UNBUFFERED|DONTWRITEBYTECODE|PYCACHEPREFIX)|KERAS_|TF_|XLA_|MPLBACKEND|MATPLOTLIBRC"
+    "|IPYTHON|JUPYTER_PATH|PIP_|PYPANDOC_|VIRTUAL_ENV|PYTEST_|RUFF_"
+)
+FOLDERS = ("NORMLIB_DATA", "NORMLIB_MNIST")  # which may be relative to where the reader is
+# One module at least of what each part of the lab needs.
+TRIED = "normlib.train, report.build, report.bench, jupyterlab, nbval, pytest, ruff, xdist"
 NO_NETWORK = (
     "NewConnectionError",
     "Temporary failure in name resolution",
@@ -60,12 +90,12 @@ def main(arguments=None):
         check_python(sys.version_info[:2])
         setup()
         return COMMANDS[options.command](options, rest)
-    except LabError as error:
+    except (LabError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\ninterrupted; what was finished is kept.", file=sys.stderr)
-        return 130
+        return 128 + number_of(stop)
 
 
 def parse(arguments):
@@ -88,6 +118,11 @@ def parse(arguments):
         action="store_true",
         help="for maintainers: also renew what is committed, of report, sweep or bench",
     )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="of test: every case of the tests, not a sample of them",
+    )
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command in ("setup", "report", "bench"):
         parser.error("{} does not know {}".format(options.command, " ".join(rest)))
@@ -95,6 +130,8 @@ def parse(arguments):
         parser.error("--profile is an option of report alone")
     if options.publish and options.command not in ("report", "sweep", "bench"):
         parser.error("--publish is an option of report, sweep and bench")
+    if options.all and options.command != "test":
+        parser.error("--all is an option of test alone")
     return options, rest
 
 
@@ -102,25 +139,106 @@ def parse(arguments):
 
 
 def setup():
-    """Make .venv with the pinned packages and ours, unless the stamp says that it is there."""
-    if STAMP.exists() and STAMP.read_text() == stamp():
-        return
-    check_disk(ROOT)
-    print("Setting up .venv: about 0.6 GB to download, 2.3 GB on disk, 1 to 4 minutes.", flush=True)
-    begin = time.time()
-    make_venv()
-    install()
-    STAMP.write_text(stamp())  # last: an interrupted set-up is repeated
-    print(f"Set up in {clock(time.time() - begin)}.", flush=True)
+    """Make the environment of the pinned packages and ours, unless it is there and complete."""
+    if not ready():
+        ENVIRONMENTS.mkdir(exist_ok=True)
+        with take_turns():
+            if not ready():  # whoever we waited for may have made it
+                make()
+    if not VENV.is_dir() or (VENV.is_symlink() and VENV.resolve() != home()):
+        link()
 
 
-def stamp():
-    """What the set-up depends on: the lock, what is ours to install, the Python, and the folder."""
+@lru_cache(maxsize=None)  # once for all: a `git pull` meanwhile changes what it depends on
+def home():
+    """The environment's folder, another one whenever something changes that it depends on.
+
+    Thus a new lock file makes a new environment beside the old one, which serves until then.
+    """
     report = ROOT / "report"
     ours = [ROOT / "pyproject.toml", report / "pyproject.toml", report / "setup.py"]
     files = [LOCK, *ours, *sorted(report.glob("jupyter/*.json"))]
-    parts = [*(path.read_bytes() for path in files), sys.version.encode(), str(ROOT).encode()]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    parts = [*(path.read_bytes() for path in files), sys.version.encode(), os.fsencode(str(ROOT))]
+    return ENVIRONMENTS / hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def python():
+    return home() / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def ready():
+    return (home() / STAMP).exists() and python().exists()
+
+
+def make():
+    remove(folder for folder in environments() if not (folder / STAMP).exists())
+    check_disk(ROOT)
+    print("Setting up .venv: about 0.6 GB to download, 2.3 GB on disk, 1 to 4 minutes.", flush=True)
+    begin = time.time()
+    pip = make_venv()
+    settings = pip_settings(pip)
+    install(pip, settings)
+    try_out(pip, settings)
+    if home.__wrapped__() != home():
+        raise LabError("what the set-up depends on changed meanwhile; run this again.")
+    (home() / STAMP).touch()  # last: an interrupted set-up is repeated
+    link()
+    remove(folder for folder in environments() if folder != home())
+    print(f"Set up in {clock(time.time() - begin)}.", flush=True)
+
+
+def take_turns():
+    """Wait until no other set-up runs in this folder; ours then does until the file is closed."""
+    turn = lock(ENVIRONMENTS / "lock", wait=False)
+    if not turn:
+        print("Another set-up is running in this folder; waiting for it.", flush=True)
+        turn = lock(ENVIRONMENTS / "lock")
+    return turn
+
+
+def lock(path, shared=False, wait=True):
+    """Lock a file until it is closed or this process ends; None if another process has it."""
+    file = open(str(path), "a")  # noqa: SIM115
+    if fcntl:
+        mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        try:
+            fcntl.flock(file, mode if wait else mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        except OSError:
+            pass  # a file system without locks
+    return file
+
+
+def environments():
+    return [folder for folder in ENVIRONMENTS.iterdir() if folder.is_dir()]
+
+
+def remove(folders):
+    """Remove environments, but for those that a command still runs in."""
+    for folder in list(folders):
+        in_use = lock(folder / IN_USE, wait=False)
+        if in_use:
+            with in_use:
+                with suppress(OSError):  # first: half an environment is none
+                    (folder / STAMP).unlink()
+                shutil.rmtree(str(folder), ignore_errors=True)
+
+
+def link():
+    """Let .venv lead to the environment, whose own folder cannot move: its scripts name it."""
+    if VENV.is_dir() and not VENV.is_symlink():
+        if not (VENV / STAMP).exists():
+            print(f"{VENV} is not the lab's and stays; the lab's is {home()}.", flush=True)
+            return
+        VENV.rename(ENVIRONMENTS / "of-an-older-lab")  # to be removed with the others
+    new = ENVIRONMENTS / "link"
+    with suppress(OSError):  # a system without links; nothing here needs them
+        if new.is_symlink():
+            new.unlink()
+        new.symlink_to(os.path.relpath(str(home()), str(ROOT)))
+        os.replace(str(new), str(VENV))
 
 
 def check_python(version):
@@ -136,61 +254,96 @@ def check_python(version):
 def check_disk(folder):
     free = shutil.disk_usage(str(folder)).free / 1e9
     if free < DISK_GB:
+        old = " beside the old environment" if environments() or VENV.exists() else ""
         raise LabError(
-            f"{free:.1f} GB are free in {folder}, and the set-up needs {DISK_GB}; "
+            f"{free:.1f} GB are free in {folder}, and the set-up needs {DISK_GB}{old}; "
             "make room and run this again."
         )
 
 
 def make_venv():
-    venv = [sys.executable, "-m", "venv", "--clear", str(VENV)]
-    if run_logged(venv, "making .venv") == 0:
-        return
-    # Debian and Ubuntu leave ensurepip out: `install` then takes the pip of this Python.
-    if run_logged([*venv, "--without-pip"], "making .venv") or not has_pip(sys.executable):
-        raise LabError(
+    """Make the empty environment; return the command that is pip in it."""
+    venv = [sys.executable, "-m", "venv", "--without-pip", str(home())]
+    if run_logged(venv, "making .venv"):
+        raise LabError(why_failed("venv"))
+    if run_logged([str(python()), "-m", "ensurepip", "--default-pip"], "installing pip") == 0:
+        return [str(python()), "-m", "pip"]
+    # Debian and Ubuntu leave ensurepip out; the pip of this Python does as well.
+    missing, reason = "No module named ensurepip" in read_log(), why_failed("ensurepip")
+    if run_logged([sys.executable, "-m", "pip", "--version"], "looking for pip") == 0:
+        return [sys.executable, "-m", "pip", "--python", str(python())]
+    if missing:
+        reason = (
             "this Python cannot make .venv (ensurepip is missing). On Debian or Ubuntu: "
             "sudo apt-get install python3-venv"
         )
+    raise LabError(reason)
 
 
-def has_pip(python):
-    return run_logged([python, "-m", "pip", "--version"], "looking for pip") == 0
+def pip_settings(pip):
+    """The variables with which pip reaches the reader's index and heeds no other setting.
+
+    `target`, `user`, `dry-run` and their like would leave .venv empty, in a configuration file as
+    well as in a variable: pip reads no file, and those settings that it may have as variables.
+    """
+    config = {"PIP_CONFIG_FILE": os.environ.get("PIP_CONFIG_FILE", ""), "PIP_QUIET": "0"}
+    if run_logged([*pip, "config", "list"], "reading pip's configuration", **config):
+        raise LabError(why_failed("`pip config list`"))
+    found = {}
+    for section in ("global", "install"):  # the latter stands over the former
+        settings = re.findall(rf"^{section}\.([\w-]+)=(.+)$", read_log(), re.MULTILINE)
+        for name, value in settings:
+            found["PIP_" + name.upper().replace("-", "_")] = ast.literal_eval(value)
+    found.update(os.environ)
+    kept = {name: found[name] for name in PIP_KEEPS if found.get(name)}
+    return dict(kept, PIP_CONFIG_FILE=os.devnull)
 
 
-def install():
-    own = has_pip(str(PYTHON))
-    pip = [str(PYTHON), "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", PYTHON]
-    install = [*map(str, pip), "install", "--disable-pip-version-check", "--progress-bar=off"]
+def install(pip, settings):
+    install = [*pip, "install", "--disable-pip-version-check", "--progress-bar=off", "--no-input"]
     locked = ["--require-hashes", "-r", str(LOCK)]
     # Editable, so that every kernel finds them and nbconvert their exporters; built by the locked
     # setuptools, so that nothing is fetched whose hash nobody checks.
-    ours = ["--no-deps", "--no-build-isolation", "-e", str(ROOT), "-e", str(ROOT / "report")]
-    count = LOCK.read_text().count("==")
+    ours = ["--no-deps", "--no-build-isolation", "-e", ".", "-e", "./report"]
+    count = LOCK.read_text(encoding="utf-8").count("==")
     for packages, what in ((locked, f"{count} packages"), (ours, "normlib and the report")):
-        if run_logged([*install, *packages], "installing " + what):
-            raise LabError(why_pip_failed(LOG.read_text(errors="replace")))
+        if run_logged([*install, *packages], "installing " + what, **settings):
+            raise LabError(why_failed("pip"))
 
 
-def why_pip_failed(log):
+def try_out(pip, settings):
+    """See with .venv's own eyes that everything is there, whatever pip says."""
+    imports = [str(python()), "-I", "-c", "import " + TRIED]
+    for command, what in (([*pip, "check"], "`pip check`"), (imports, "importing the packages")):
+        if run_logged(command, what, **dict(settings, KERAS_HOME=keras_home())):
+            raise LabError(why_failed(what))
+
+
+def read_log():
+    return LOG.read_text(encoding="utf-8", errors="replace")
+
+
+def why_failed(what):
+    """Why the command failed whose output is in the log."""
+    log = read_log()
     if "No space left on device" in log:
         reason = f"the disk is full; make room ({DISK_GB} GB) and run this again"
     elif any(sign in log for sign in NO_NETWORK):
         reason = "the package index is out of reach; check network or proxy and run this again"
     else:
-        reason = "pip failed"
+        reason = f"{what} failed"
     end = "\n".join("  " + line for line in log.strip().splitlines()[-5:])
     return f"{reason}. The whole log is {LOG}; it ends:\n{end}"
 
 
-def run_logged(command, what):
+def run_logged(command, what, **variables):
     """Run the command with its output in the log, showing `what` and the time; return its code."""
     finished = threading.Event()
     ticker = threading.Thread(target=tick, args=(what, finished))
     ticker.start()
     try:
-        with open(str(LOG), "w") as log:
-            return subprocess.call(command, stdout=log, stderr=subprocess.STDOUT)
+        with open(str(LOG), "wb") as log:
+            return call(command, dict(inherited(), **variables), log)
     finally:
         finished.set()
         ticker.join()
@@ -199,7 +352,7 @@ def run_logged(command, what):
 def tick(what, finished):
     terminal, begin = sys.stdout.isatty(), time.time()
     while not finished.wait(1 if terminal else 30):
-        lines = LOG.read_text(errors="replace").splitlines() or [""]
+        lines = read_log().splitlines() or [""]
         text = f"{what}, {clock(time.time() - begin)}: {lines[-1].strip()}"[:79]
         print(f"\r{text:79}" if terminal else text, end="" if terminal else "\n", flush=True)
     print("\r" + " " * 79, end="\r") if terminal else None
@@ -209,19 +362,166 @@ def clock(seconds):
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
 
 
+# Processes ---------------------------------------------------------------------------------------
+
+
+def run(module, *arguments, **variables):
+    """Run a module with .venv's Python, in the repository; return its exit code."""
+    with lock(home() / IN_USE, shared=True):
+        command = [str(python()), "-m", module, *arguments]
+        return call(command, dict(environment(), **variables))
+
+
+def inherited():
+    """The variables of the reader's that a command of ours may have, its text in UTF-8."""
+    kept = {name: value for name, value in os.environ.items() if not NOT_OURS.match(name)}
+    return dict(kept, PYTHONUTF8="1", PYTHONNOUSERSITE="1")
+
+
+def environment():
+    """What a command of the lab sees of this machine: nothing that changes what it makes."""
+    own = {
+        "PATH": os.pathsep.join(filter(None, [str(python().parent), os.environ.get("PATH")])),
+        "VIRTUAL_ENV": str(home()),  # IPython would add the packages of another
+        "IPYTHONDIR": str(home() / "ipython"),
+        "JUPYTER_PREFER_ENV_PATH": "1",  # or a kernel of the reader's named python3 comes first
+        "KERAS_BACKEND": "tensorflow",
+        "KERAS_HOME": keras_home(),
+        "MATPLOTLIBRC": os.devnull,
+    }
+    own.update((name, full(os.environ[name])) for name in FOLDERS if os.environ.get(name))
+    for name in (*PIP_KEEPS, "PIP_CONFIG_FILE"):  # for `%pip` in a notebook
+        own.update({name: os.environ[name]} if name in os.environ else {})
+    return dict(inherited(), **own)
+
+
+def full(path):
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def keras_home():
+    """A KERAS_HOME whose keras.json is not the reader's, and whose data sets are."""
+    theirs = Path(full(os.environ.get("KERAS_HOME") or "~/.keras")) / "datasets"
+    ours = home() / "keras" / hashlib.sha256(os.fsencode(str(theirs))).hexdigest()[:8]
+    ours.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # it is there; or it cannot be, and ours is filled instead
+        theirs.mkdir(parents=True, exist_ok=True)
+        (ours / "datasets").symlink_to(theirs)
+    return str(ours)
+
+
+def call(command, variables, output=None):
+    """Run the command to its end, or to that of our patience after a signal; return its code.
+
+    Whatever it started and left is ended, too.
+    """
+    mark = f"{os.getpid()}-{time.time()}"
+    marks = "{} {}".format(os.environ.get(MARK, ""), mark)  # also those of a lab.py around this
+    process = None
+    try:
+        # In a session of its own it gets a signal from us alone, and once.
+        process = subprocess.Popen(
+            command,
+            cwd=str(ROOT),
+            env=dict(variables, **{MARK: marks}),
+            stdout=output,
+            stderr=output and subprocess.STDOUT,
+            start_new_session=True,
+        )
+        pause_with_us(process)
+        return process.wait()
+    except KeyboardInterrupt as stop:
+        if process:
+            pass_on(number_of(stop), process)
+        raise
+    finally:
+        hold_signals(True)  # an impatient Ctrl-C comes after this
+        end_marked(mark)
+        if process:
+            send(KILL, process)
+            process.wait()
+        hold_signals(False)
+
+
+def pass_on(number, process):
+    send(number, process)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE)
+
+
+def send(number, process):
+    """Send a signal to the process and its group; on Windows, which has none, end the process."""
+    with suppress(OSError):  # it has ended
+        os.killpg(process.pid, number) if hasattr(os, "killpg") else process.terminate()
+
+
+def pause_with_us(process):
+    """Have Ctrl-Z pause the process, too, and `fg` and `bg` resume both."""
+
+    def pause(*_):
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGSTOP)
+            os.kill(os.getpid(), signal.SIGSTOP)
+            os.killpg(process.pid, signal.SIGCONT)
+
+    if hasattr(signal, "SIGTSTP"):
+        signal.signal(signal.SIGTSTP, pause)
+
+
+def hold_signals(hold):
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK if hold else signal.SIG_UNBLOCK, SIGNALS)
+
+
+def end_marked(mark):
+    """Kill what has the mark in its environment: kernels have sessions and groups of their own."""
+    for _ in range(50):  # as long as one may have started another
+        found = marked(mark)
+        if not found:
+            return
+        for process in found:
+            with suppress(OSError):
+                os.kill(process, KILL)
+        time.sleep(0.1)
+
+
+def marked(mark):
+    """The processes of this user that have the mark."""
+    if Path("/proc/self/environ").exists():
+        numbers = filter(str.isdigit, os.listdir("/proc"))
+        return [int(n) for n in numbers if mark.encode() in read_if_allowed(f"/proc/{n}/environ")]
+    if not shutil.which("ps"):
+        return []
+    shown = subprocess.run(  # as macOS shows environments
+        ["ps", "-A", "-E", "-ww", "-o", "pid=,command="], stdout=subprocess.PIPE, check=False
+    )
+    return [int(line.split()[0]) for line in shown.stdout.splitlines() if mark.encode() in line]
+
+
+def read_if_allowed(file):
+    try:
+        return Path(file).read_bytes()
+    except OSError:  # another user's, or it has ended
+        return b""
+
+
+def number_of(stop):
+    """The number of the signal that the KeyboardInterrupt stands for."""
+    return stop.args[0] if stop.args else signal.SIGINT
+
+
+def heed_signals():
+    """Have every signal that asks us to end do what Ctrl-C does."""
+
+    def stop(number, _):
+        raise KeyboardInterrupt(number)
+
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, stop)
+
+
 # Commands ----------------------------------------------------------------------------------------
-
-
-def run(*command, **environment):
-    """Run the command of .venv in the repository; return its exit code."""
-    inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
-    inherited["PATH"] = os.pathsep.join([str(BIN), inherited.get("PATH", "")])
-    with subprocess.Popen(command, cwd=str(ROOT), env=dict(inherited, **environment)) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.wait()  # Ctrl-C reached it too: it is tidying up
-            raise
 
 
 def command_setup(options, rest):
@@ -231,60 +531,52 @@ def command_setup(options, rest):
 
 def find_data():
     """Find or fetch the images before anything waits for them; return the exit code."""
-    return run(str(PYTHON), "-m", "normlib.data")
+    return run("normlib.data")
 
 
 def command_report(options, rest):
     profile = options.profile or "full"
     failed = find_data() if profile == "full" else 0
-    if failed:
-        return failed
-    flags = ["--publish"] if options.publish else []
-    return run(str(PYTHON), "-m", "report.build", "--profile", profile, *flags)
+    return failed or run("report.build", "--profile", profile, *publish(options))
 
 
 def command_test(options, rest):
     """The linter, then the tests and the notebooks, on each core a file at a time."""
     begin = time.time()
-    failed = run(str(PYTHON), "-m", "ruff", "check", ".")
-    failed |= run(str(PYTHON), "-m", "ruff", "format", "--check", "--quiet", ".")
-    pytest = [str(PYTHON), "-m", "pytest", "-p", "no:cacheprovider", "tests", "notebooks"]
+    failed = run("ruff", "check", ".")
+    failed |= run("ruff", "format", "--check", "--quiet", ".")
+    tests = ["-p", "no:cacheprovider", "tests", "notebooks"]
     nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600"]
     cores = ["--numprocesses=logical", f"--maxprocesses={MOST_CORES}", "--dist=loadfile"]
     quick = {"NORMLIB_PROFILE": "quick", "NORMLIB_PROGRESS": "off"}
-    code = run(*pytest, *nbval, *cores, *rest, **quick)
+    sample = {"NORMLIB_TESTS": "all"} if options.all else {}
+    code = run("pytest", *tests, *nbval, *cores, *rest, **quick, **sample)
     print(f"Tested in {clock(time.time() - begin)}.")
     return failed or code
 
 
 def command_open(options, rest):
-    # A kernel of the user's named python3 would otherwise come before this one.
-    return run(
-        str(PYTHON),
-        "-m",
-        "jupyterlab",
-        "--notebook-dir=notebooks",
-        *rest,
-        JUPYTER_PREFER_ENV_PATH="1",
-    )
+    # JupyterLab would ask after a first Ctrl-C, and wait for a second one.
+    return run("jupyterlab", "--notebook-dir=notebooks", "--ServerApp.answer_yes=True", *rest)
 
 
 def command_sweep(options, rest):
-    return run(
-        str(PYTHON),
-        "-m",
-        "report.study.sweep_command",
-        *rest,
-        *(["--publish"] if options.publish else []),
-    )
+    return run("report.study.sweep_command", *rest, *publish(options))
 
 
 def command_verify(options, rest):
-    return find_data() or run(str(PYTHON), "-m", "report.study.verify", *rest)
+    return find_data() or run("report.study.verify", *rest)
 
 
 def command_bench(options, rest):
-    return run(str(PYTHON), "-m", "report.bench", *(["--publish"] if options.publish else []))
+    settings = {}
+    with suppress(LabError):  # without a pip here, that of .venv-bench has its own settings
+        settings = pip_settings([str(python()), "-m", "pip"])
+    return run("report.bench", *publish(options), **settings)
+
+
+def publish(options):
+    return ["--publish"] if options.publish else []
 
 
 COMMANDS = {
@@ -299,4 +591,7 @@ COMMANDS = {
 
 
 if __name__ == "__main__":
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # where the locale lacks a letter of a path
+    heed_signals()
     sys.exit(main())

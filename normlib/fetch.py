@@ -62,7 +62,7 @@ def find(source: Source) -> Path:
     Raises DataError, which lists every place tried and what to do.
     """
     if chosen := os.environ.get(source.variable):
-        return _chosen(source, Path(chosen))
+        return _chosen(source, Path(chosen).expanduser().absolute())
     tried: list[str] = []
     for place, get in _places(source):
         try:
@@ -90,7 +90,7 @@ def _chosen(source: Source, folder: Path) -> Path:
 
 def _places(source: Source) -> list[tuple[str, Callable[[], Path]]]:
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    folder = home / "datasets" / source.folder
+    folder = (home / "datasets").resolve() / source.folder  # said in full: lab.py's is a link
     found = [
         (f"Keras's cache {folder}", lambda: folder),
         (f"download from {source.url}", lambda: _fetch(source, _download, folder)),

@@ -10,3 +10,13 @@ os.environ.setdefault(
     "NORMLIB_PROGRESS", "off"
 )  # nbval does not know displays that clear themselves
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+# The reader's own settings would change what kernels compute and draw, or take another kernel.
+# lab.py leaves out more of them.
+os.environ.update(
+    KERAS_BACKEND="tensorflow",
+    MATPLOTLIBRC=os.devnull,
+    PYTHONUTF8="1",
+    JUPYTER_PREFER_ENV_PATH="1",
+)
+for name in ("JUPYTER_PATH", "MPLBACKEND"):
+    os.environ.pop(name, None)

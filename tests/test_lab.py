@@ -3,6 +3,7 @@
 import ast
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,20 +19,23 @@ OURS = (
     "report/setup.py",
     "report/jupyter/jupyter_config.json",
 )
-SOURCE = (ROOT / "lab.py").read_text()
+SOURCE = (ROOT / "lab.py").read_text("utf-8")
 
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """lab.py in a folder of its own, with a lock and two projects but no .venv."""
-    for name, path in (("ROOT", "."), ("VENV", ".venv"), ("LOCK", "lock"), ("LOG", "log"),
-                       ("STAMP", ".venv/stamp"), ("PYTHON", ".venv/bin/python")):  # fmt: skip
+    for name, path in (("ROOT", "."), ("VENV", ".venv"), ("ENVIRONMENTS", ".venvs"),
+                       ("LOCK", "lock"), ("LOG", "log")):  # fmt: skip
         monkeypatch.setattr(lab, name, tmp_path / path)
     (tmp_path / "lock").write_text("a==1\nb==2\n")
+    (tmp_path / "log").write_text("")
     (tmp_path / "report" / "jupyter").mkdir(parents=True)
     for name in OURS:
         (tmp_path / name).write_text("first")
-    return tmp_path
+    lab.home.cache_clear()
+    yield tmp_path
+    lab.home.cache_clear()
 
 
 @pytest.fixture
@@ -39,9 +43,10 @@ def installs(elsewhere, monkeypatch):
     """Commands of the set-up, recorded; those with a word in `failing` fail and log its text."""
     calls, failing = [], {}
 
-    def run_logged(command, what):
+    def run_logged(command, what, **variables):
         calls.append(" ".join(map(str, command)))
-        (elsewhere / ".venv").mkdir(exist_ok=True)
+        lab.python().parent.mkdir(parents=True, exist_ok=True)
+        lab.python().touch()
         for word, log in failing.items():
             if re.search(word, calls[-1]):
                 lab.LOG.write_text(log)
@@ -50,6 +55,12 @@ def installs(elsewhere, monkeypatch):
 
     monkeypatch.setattr(lab, "run_logged", run_logged)
     return calls, failing
+
+
+def set_up_again():
+    """As the next lab.py does."""
+    lab.home.cache_clear()
+    lab.setup()
 
 
 def test_uses_the_standard_library_only():
@@ -79,10 +90,10 @@ def test_names_a_python_that_would_do(monkeypatch):
 def test_set_up_happens_once(installs):
     lab.setup()
     first = list(installs[0])
-    *_, locked, ours = first
+    *_, locked, ours, _, _ = first
     assert locked.endswith(f"--require-hashes -r {lab.LOCK}")
-    assert ours.endswith(f"--no-deps --no-build-isolation -e {lab.ROOT} -e {lab.ROOT / 'report'}")
-    lab.setup()
+    assert ours.endswith("--no-deps --no-build-isolation -e . -e ./report")
+    set_up_again()
     assert installs[0] == first
 
 
@@ -91,7 +102,7 @@ def test_set_up_is_repeated_when_what_it_installs_changed(installs, name):
     lab.setup()
     count = len(installs[0])
     (lab.ROOT / name).write_text("second==2\n")
-    lab.setup()
+    set_up_again()
     assert len(installs[0]) == 2 * count
 
 
@@ -103,10 +114,10 @@ def test_an_interrupted_set_up_is_repeated(installs):
     installs[1]["install"] = "pip was stopped"
     with pytest.raises(lab.LabError, match="pip failed"):
         lab.setup()
-    assert not lab.STAMP.exists()
+    assert not lab.ready() and not lab.VENV.exists()
     installs[1].clear()
     lab.setup()
-    assert lab.STAMP.exists()
+    assert lab.ready() and lab.VENV.exists()
 
 
 @pytest.mark.parametrize(("log", "reason"), [
@@ -121,25 +132,26 @@ def test_says_why_pip_failed(installs, log, reason):
 
 
 def test_takes_the_pip_of_this_python_without_ensurepip(installs):
-    """As on Debian without python3-venv: `venv` makes no pip, and .venv then has none."""
+    """As on Debian without python3-venv."""
     calls, failing = installs
-    failing[f"{lab.VENV}$"] = failing[f"{lab.PYTHON} -m pip --version"] = (
-        "ensurepip is not available"
-    )
+    failing["-m ensurepip"] = "python: No module named ensurepip"
     lab.setup()
-    assert calls[1].endswith("--without-pip")
-    assert all(f"--python {lab.PYTHON} install" in call for call in calls[-2:])
+    pip = f"{sys.executable} -m pip --python {lab.python()} "
+    assert [call for call in calls if call.startswith(pip + "install")] == calls[-4:-2]
 
 
 def test_without_any_pip_names_the_package_to_install(installs):
-    installs[1].update({"-m venv": "", "pip --version": ""})
+    installs[1].update({"-m ensurepip": "No module named ensurepip", "pip --version": ""})
     with pytest.raises(lab.LabError, match="sudo apt-get install python3-venv"):
         lab.setup()
 
 
 def test_too_little_disk_is_said_before_anything_is_made(installs, monkeypatch):
     monkeypatch.setattr(lab.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 8, 10**9))
-    with pytest.raises(lab.LabError, match=r"1.0 GB are free .* needs 3"):
+    with pytest.raises(lab.LabError, match=r"1.0 GB are free .* needs 3; make room"):
+        lab.setup()
+    lab.VENV.mkdir()
+    with pytest.raises(lab.LabError, match=r"needs 3 beside the old environment"):
         lab.setup()
     assert not installs[0]
 
@@ -153,12 +165,13 @@ def test_an_error_is_one_sentence_and_an_exit_code(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: make room.\n"
 
 
-def test_ctrl_c_ends_with_130(monkeypatch, capsys):
+@pytest.mark.parametrize(("signals", "code"), [((), 130), ((signal.SIGTERM,), 143)])
+def test_a_signal_ends_with_the_code_of_its_number(signals, code, monkeypatch, capsys):
     def interrupt():
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(*signals)
 
     monkeypatch.setattr(lab, "setup", interrupt)
-    assert lab.main(["report"]) == 130
+    assert lab.main(["report"]) == code
     assert "interrupted" in capsys.readouterr().err
 
 
@@ -167,38 +180,52 @@ def ran(monkeypatch):
     """Commands that would run in .venv, with the environment they are given."""
     calls = []
     monkeypatch.setattr(lab, "setup", lambda: None)
-    monkeypatch.setattr(lab, "run", lambda *c, **e: calls.append((" ".join(c[1:]), e)) or 0)
+    monkeypatch.setattr(lab, "pip_settings", lambda pip: {})
+    monkeypatch.setattr(lab, "run", lambda *c, **e: calls.append((" ".join(c), e)) or 0)
     return calls
 
 
 def test_report_finds_the_data_and_builds(ran):
     assert lab.main(["report", "--publish"]) == 0
     assert [call for call, _ in ran] == [
-        "-m normlib.data", "-m report.build --profile full --publish",
+        "normlib.data", "report.build --profile full --publish",
     ]  # fmt: skip
     ran.clear()
     lab.main(["report", "--profile", "quick"])
-    assert [call for call, _ in ran] == ["-m report.build --profile quick"]
+    assert [call for call, _ in ran] == ["report.build --profile quick"]
 
 
 @pytest.mark.parametrize(
     "words", [["verify", "--profile", "quick"], ["sweep", "pilot", "--profile", "full"],
-              ["test", "--publish"], ["report", "--seeds", "3:8"]]
+              ["test", "--publish"], ["report", "--seeds", "3:8"], ["report", "--all"],
+              ["sweep", "pilot", "--all"]]
 )  # fmt: skip
 def test_an_option_of_another_command_is_an_error(words, ran, capsys):
     with pytest.raises(SystemExit):
         lab.main(words)
-    assert ("option of report" in (said := capsys.readouterr().err)) or "does not know" in said
+    assert re.search("an? option of|does not know", capsys.readouterr().err)
     assert not ran
 
 
 def test_test_lints_and_runs_tests_and_notebooks_in_the_quick_profile(ran):
     assert lab.main(["test", "-k", "batch"]) == 0
     (lint, _), (layout, _), (tests, environment) = ran
-    assert lint == "-m ruff check ." and layout.startswith("-m ruff format --check")
-    assert " tests notebooks " in tests and "--nbval-lax" in tests and tests.endswith("-k batch")
+    assert lint == "ruff check ." and layout.startswith("ruff format --check")
+    assert (
+        tests.startswith("pytest ")
+        and " tests notebooks " in tests
+        and "--nbval-lax" in tests
+        and tests.endswith("-k batch")
+    )
     assert "--dist=loadfile" in tests  # the cells of a notebook need one kernel, in their order
-    assert environment["NORMLIB_PROFILE"] == "quick"
+    assert environment["NORMLIB_PROFILE"] == "quick" and "NORMLIB_TESTS" not in environment
+
+
+def test_test_all_asks_the_tests_for_every_case(ran):
+    assert lab.main(["test", "--all", "-k", "batch"]) == 0
+    tests, environment = ran[-1]
+    assert environment["NORMLIB_TESTS"] == "all"
+    assert "--all" not in tests and tests.endswith("-k batch")
 
 
 @pytest.mark.parametrize("failing", ["check", "format", "pytest"])
@@ -209,14 +236,14 @@ def test_test_fails_if_the_linter_or_the_tests_do(failing, ran, monkeypatch):
 
 def test_sweep_passes_everything_on(ran):
     lab.main(["sweep", "pilot", "--publish", "--seeds", "3:8"])
-    assert ran[0][0] == "-m report.study.sweep_command pilot --seeds 3:8 --publish"
+    assert ran[0][0] == "report.study.sweep_command pilot --seeds 3:8 --publish"
     lab.main(["sweep", "--help"])
-    assert ran[1][0] == "-m report.study.sweep_command --help"
+    assert ran[1][0] == "report.study.sweep_command --help"
 
 
 def test_verify_finds_the_data_first_and_stops_without(ran, monkeypatch):
     assert lab.main(["verify", "3"]) == 0
-    assert [call for call, _ in ran] == ["-m normlib.data", "-m report.study.verify 3"]
+    assert [call for call, _ in ran] == ["normlib.data", "report.study.verify 3"]
     monkeypatch.setattr(lab, "run", lambda *c: ran.append(c) or 1)
     assert lab.main(["verify"]) == 1 and len(ran) == 3
 
@@ -224,14 +251,14 @@ def test_verify_finds_the_data_first_and_stops_without(ran, monkeypatch):
 def test_bench_measures_and_publishes(ran):
     lab.main(["bench"])
     lab.main(["bench", "--publish"])
-    assert [call for call, _ in ran] == ["-m report.bench", "-m report.bench --publish"]
+    assert [call for call, _ in ran] == ["report.bench", "report.bench --publish"]
 
 
 def test_help_names_every_command():
     done = subprocess.run(
         [sys.executable, str(ROOT / "lab.py"), "--help"], capture_output=True, text=True
     )
-    assert done.returncode == 0
+    assert done.returncode == 0 and "lab.py test --all " in done.stdout
     for command in lab.COMMANDS:
         assert f"\n  {command} " in done.stdout
 
@@ -243,5 +270,7 @@ def test_unknown_command_lists_the_known(capsys):
 
 
 def test_ci_runs_exactly_lab_py_test():
-    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec python3 lab.py test"
-    assert "run: python3 lab.py test" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert (ROOT / ".ci" / "run").read_text("utf-8").splitlines()[-1] == "exec python3 lab.py test"
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    assert re.findall("run: (.*)", workflow) == ["python3 lab.py test", "python3 lab.py test --all"]
+    assert "schedule:\n    - cron:" in workflow
