@@ -74,7 +74,7 @@ def first_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
 
 
 def loss_distance(records: Sequence[Record], arm: Arm, other: Arm) -> pd.DataFrame:
-    """|loss of arm - loss of other| every 10 steps, in nats: one row per step, a column per seed."""
+    """|loss of arm - loss of other| every 10 steps, in nats: a row per step, a column per seed."""
     losses = {r.key: np.array(r.loss_every_10) for r in records}
     seeds = sorted(seed for a, seed in losses if a == arm)
     frame = pd.DataFrame({s: np.abs(losses[arm, s] - losses[other, s]) for s in seeds})
@@ -111,7 +111,7 @@ def _row(arm: Arm, values: pd.Series) -> dict:
 def difference_table(
     records: Sequence[Record], pairs: Iterable[tuple[Arm, Arm]], values=final, unit: str = "points"
 ) -> pd.DataFrame:
-    """One row per pair (arm, reference): the paired difference of `values`, its interval, verdict."""
+    """One row per pair (arm, reference): paired difference of `values`, its interval, verdict."""
     return pd.DataFrame([_difference(records, *pair, values, unit) for pair in pairs])
 
 
