@@ -193,7 +193,7 @@ def _download_with_own_lists(source: Source, folder: Path, first: DataError) -> 
 
 
 def _run(folder: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=600)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
         cause = next(iter(lines), "no message")  # what follows the first error follows from it

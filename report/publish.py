@@ -46,10 +46,10 @@ def clear(folder: Path) -> None:
 def write_numbers(readme: Path, tables: Path) -> None:
     """Renew what the README takes from tables, each text between two comments of its name."""
     if readme.exists():
-        text = readme.read_text()
+        text = readme.read_text("utf-8")
         for name, now in numbers(tables).items():
             text = _replace(text, name, now)
-        readme.write_text(text)
+        readme.write_text(text, "utf-8")
 
 
 def _replace(text: str, name: str, now: str) -> str:

@@ -41,7 +41,7 @@ def measure(what: str, *norm: str) -> list | dict:
 
 
 def _printed(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=ROOT, check=True)
     return done.stdout.splitlines()[-1]
 
 

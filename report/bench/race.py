@@ -51,7 +51,7 @@ class Process:
 
     def __init__(self, contender: Contender, problem: Path, threads: int):
         spec = {"problem": str(problem), "norm": contender.norm, "threads": threads}
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- closed in close
+        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 -- closed in close
         self.process = subprocess.Popen(
             [contender.python, "-m", contender.module,
              json.dumps(spec | {"options": contender.options})],

@@ -20,13 +20,13 @@ PACKAGES = [TORCH, f"numpy=={version('numpy')}"]
 def torch() -> Torch:
     """The Python that has PyTorch, set up if need be; where that fails, why it is missing."""
     stamp, wanted = VENV / "bench-setup-done", " ".join([*PACKAGES, platform.python_version()])
-    if not (stamp.exists() and stamp.read_text() == wanted):
+    if not (stamp.exists() and stamp.read_text("utf-8") == wanted):
         print(f"Setting up .venv-bench with {TORCH}: 0.2 GB to download, 1 GB on disk.", flush=True)
         try:
             _install()
         except (OSError, subprocess.CalledProcessError) as error:
             return Torch(PYTHON, f"could not be installed: {_reason(error)}")
-        stamp.write_text(wanted)  # last: an interrupted set-up is repeated
+        stamp.write_text(wanted, "utf-8")  # last: an interrupted set-up is repeated
     return Torch(PYTHON)
 
 
@@ -34,7 +34,7 @@ def _install() -> None:
     pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     index = ["--extra-index-url", CPU_INDEX, "--retries", "1"]
     for command in ([sys.executable, "-m", "venv", "--clear", VENV], [*pip, *index, *PACKAGES]):
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
 
 
 def _reason(error: Exception) -> str:

@@ -32,7 +32,7 @@ def run(
     path = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
     job = json.dumps([[*map(asdict, arms)], seed])
     with (
-        tempfile.TemporaryFile("w+") as errors,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
         subprocess.Popen(
             [sys.executable, "-m", "report.study.recording", job], stdout=subprocess.PIPE,
             stderr=errors, encoding="utf-8", env=os.environ | {"PYTHONPATH": path},

@@ -11,7 +11,7 @@ import numpy as np
 from normlib.arm import Arm
 from report.study.archive import ROOT
 
-BOOK = tomllib.loads((ROOT / "claims.toml").read_text())
+BOOK = tomllib.loads((ROOT / "claims.toml").read_text("utf-8"))
 ARMS = {name: Arm(**settings) for name, settings in BOOK["arms"].items()}
 RATES = BOOK["learning_rates"]
 _FIRST = BOOK["design"]["first_seed"]
