@@ -7,21 +7,22 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 
 import nbformat
-import psutil
 from nbclient import NotebookClient
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from traitlets.config import Config
 
 from report.exporters import HTMLReport, PDFReport
+from report.processes import children, end_children, only_report, signals_interrupt
 from report.publish import COPIED, clear, publish
 from report.study.progress import Follower, clock
 
@@ -34,6 +35,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the report; return the exit code."""
     options = _parse(arguments)
     build = options.root / "report" / "build"
+    try:
+        with signals_interrupt(), only_report(build):
+            return _make(options, build)
+    except KeyboardInterrupt as end:
+        with suppress(OSError):  # the terminal may be gone
+            executed = f"what was executed is in {build / 'notebooks'}."
+            print(f"\ninterrupted; {executed}", file=sys.stderr, flush=True)
+        return 128 + (end.args or [signal.SIGINT])[0]
+
+
+def _make(options: argparse.Namespace, build: Path) -> int:
     notebooks = sorted((options.root / "notebooks").glob("*.ipynb"))
     begin = time.monotonic()
     print(
@@ -43,11 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     _clean(build, ("notebooks", "live") if options.publish else ("notebooks",))
     with Follower(build / "progress.jsonl") as progress:
-        try:
-            executed = execute(notebooks, build / "notebooks", options.profile, progress)
-        except KeyboardInterrupt:
-            print(f"\ninterrupted; what was executed is in {build / 'notebooks'}.", file=sys.stderr)
-            return 130
+        executed = execute(notebooks, build / "notebooks", options.profile, progress)
     report = write_report(executed, build)
     print(f"Done in {clock(time.monotonic() - begin)} min.", *report, sep="\n  ")
     if failed := failures(executed):
@@ -98,19 +106,19 @@ def execute(
         progress.line(f"{notebook.name} done", lasting=True)
         return notebook.stem, done
 
-    *first, last = notebooks
-    others, pool = _children(), ThreadPoolExecutor(os.cpu_count())
+    # Not in this thread: there nbclient would take the signals that are to end us.
+    others, pool = children(), ThreadPoolExecutor(os.cpu_count())
+    futures = [pool.submit(one, notebook) for notebook in notebooks[:-1]]
     try:
-        return dict([*pool.map(one, first), one(last)])
+        wait(futures, return_when=FIRST_EXCEPTION)
+        done = [future.result() for future in futures]
+        futures += [pool.submit(one, notebook) for notebook in notebooks[-1:]]
+        return dict([*done, *(future.result() for future in futures[len(done) :])])
     finally:
-        for kernel in _children() - others:  # notebooks that still run after an error or Ctrl-C
-            with suppress(psutil.NoSuchProcess):
-                kernel.kill()
-        pool.shutdown(cancel_futures=True)
-
-
-def _children() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
+        pool.shutdown(wait=False, cancel_futures=True)
+        end_children(others)
+        while wait(futures, timeout=0.5).not_done:  # one may just have begun a kernel
+            end_children(others)
 
 
 def _execute(notebook: Path, folder: Path) -> NotebookNode:
