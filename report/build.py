@@ -17,11 +17,11 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from report.exporters import HTMLReport, PDFReport
+from report.exporters import HTMLReport, PDFReport, named
+from report.plain_text import clean
 from report.processes import children, end_children, only_report, signals_interrupt
 from report.publish import COPIED, clear, publish
 from report.study.progress import Follower, clock
@@ -56,11 +56,14 @@ def _make(options: argparse.Namespace, build: Path) -> int:
     _clean(build, ("notebooks", "live") if options.publish else ("notebooks",))
     with Follower(build / "progress.jsonl") as progress:
         executed = execute(notebooks, build / "notebooks", options.profile, progress)
-    report = write_report(executed, build)
-    print(f"Done in {clock(time.monotonic() - begin)} min.", *report, sep="\n  ")
-    if failed := failures(executed):
-        print(*failed, "The report shows what there is; nothing was published.",
-              sep="\n", file=sys.stderr)  # fmt: skip
+    written, problems = write_report(executed, build)
+    print(f"Done in {clock(time.monotonic() - begin)} min.", *written, sep="\n  ")
+    if said := failures(executed) + problems:
+        print(*said, "The report shows what there is.", sep="\n", file=sys.stderr)
+        if options.publish:
+            print("Nothing was published.", file=sys.stderr)
+    bad = said if options.publish else [line for line in said if line.startswith("error: ")]
+    if bad:
         return 1
     if options.publish:
         publish(executed, options.root)
@@ -145,7 +148,7 @@ def _execute(notebook: Path, folder: Path) -> NotebookNode:
 def failures(executed: dict[str, NotebookNode]) -> list[str]:
     """One line per cell that failed: its notebook, its number, its code's first line, the error."""
     return [
-        f"error: {name}.ipynb, cell {cell.execution_count}, `{cell.source.splitlines()[0]}`: "
+        f"error: {named(cell, f'{name}.ipynb')}: "
         f"{output.ename}: {' '.join(output.evalue.split())[:300]}"
         for name, notebook in executed.items()
         for cell in notebook.cells
@@ -163,9 +166,7 @@ def _tidy(notebook: NotebookNode) -> NotebookNode:
     }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                output.traceback = [strip_ansi(line) for line in output.traceback]
+        clean(cell)
     return notebook
 
 
@@ -178,15 +179,21 @@ def stamp(notebook: NotebookNode) -> str:
 # Writing -----------------------------------------------------------------------------------------
 
 
-def write_report(executed: dict[str, NotebookNode], build: Path) -> list[Path]:
-    """Write index.html and report.pdf of the executed notebooks; return their paths."""
-    report = merge(executed)
-    html, _ = HTMLReport().from_notebook_node(report)
-    pdf, _ = PDFReport().from_notebook_node(report)
-    return [
-        _replace(build / "index.html", html.encode()),
-        _replace(build / "report.pdf", pdf),
-    ]
+def write_report(executed: dict[str, NotebookNode], build: Path) -> tuple[list[Path], list[str]]:
+    """Write index.html and report.pdf of the executed notebooks: the paths, and what went wrong."""
+    report, written, problems = merge(executed), [], {}
+    for name, exporter in (("index.html", HTMLReport()), ("report.pdf", PDFReport())):
+        try:
+            made, resources = exporter.from_notebook_node(report)
+        except Exception as error:  # the other one is made all the same
+            problems[f"error: {name} could not be made: {' '.join(str(error).split())[:300]}"] = (
+                None
+            )
+            (build / name).unlink(missing_ok=True)  # it would be that of another report
+        else:
+            problems |= {f"warning: {warning}": None for warning in resources["warnings"]}
+            written.append(_replace(build / name, made if name.endswith("pdf") else made.encode()))
+    return written, [*problems]
 
 
 def _replace(path: Path, content: bytes) -> Path:
@@ -199,11 +206,17 @@ def merge(executed: dict[str, NotebookNode]) -> NotebookNode:
     """One notebook of all: the first heading of each carries the notebook's name as its anchor."""
     cells = []
     for name, notebook in executed.items():
-        first, *rest = copy.deepcopy(notebook.cells)
-        first.source = re.sub(r"^# (.*)", rf"# {name[:2]} \1 {{#nb-{name}}}", first.source)
-        for number, cell in enumerate((first, *rest)):
-            cell.id = f"nb-{name[:2]}-{number}"
-        cells += [first, *rest]
+        own = copy.deepcopy(notebook.cells)
+        for cell in own:
+            cell.metadata.named = named(cell, f"{name}.ipynb")
+        if not own or own[0].cell_type != "markdown" or not re.match("# .", own[0].source):
+            own.insert(0, nbformat.v4.new_markdown_cell(f"# {name.replace('_', ' ')}"))
+        anchor = re.sub(rb"\W", b"-", name.encode()).decode()  # as sections.lua has it
+        title = rf"# {name[:2]} \1 {{#nb-{anchor}}}"
+        own[0].source = re.sub(r"^# (.*)", title, own[0].source)
+        cells += own
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"
     metadata = {"title": TITLE, "notebooks": list(executed)}
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
