@@ -1,11 +1,9 @@
 """Execute copies of the notebooks and make the report: `python -m report.build`."""
 
 import argparse
-import copy
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import sys
@@ -20,14 +18,14 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from report.exporters import HTMLReport, PDFReport, named
+from report.cells import failures, merge
+from report.exporters import HTMLReport, PDFReport
 from report.plain_text import clean
 from report.processes import children, end_children, only_report, signals_interrupt
 from report.publish import COPIED, clear, publish
 from report.study.progress import Follower, clock
 
 ROOT = Path(__file__).parents[1]
-TITLE = "What normalization really does: a lab report on Batch, Layer and Weight Normalization"
 MINUTES = {"quick": "one to two", "full": "one to six"}  # newer and older pairs of cores
 
 
@@ -99,7 +97,7 @@ def execute(
     """Execute the notebooks, two at a time, the last one when the others are done.
 
     The last one shows what the others trained. A cell that fails stops neither its notebook nor the
-    others: see `failures`.
+    others: see `cells.failures`.
     """
     os.environ.update(NORMLIB_PROFILE=profile, NORMLIB_PROGRESS=str(progress.file))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -145,18 +143,6 @@ def _execute(notebook: Path, folder: Path) -> NotebookNode:
     return executed
 
 
-def failures(executed: dict[str, NotebookNode]) -> list[str]:
-    """One line per cell that failed: its notebook, its number, its code's first line, the error."""
-    return [
-        f"error: {named(cell, f'{name}.ipynb')}: "
-        f"{output.ename}: {' '.join(output.evalue.split())[:300]}"
-        for name, notebook in executed.items()
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if output.output_type == "error"
-    ]
-
-
 def _tidy(notebook: NotebookNode) -> NotebookNode:
     """Leave in the metadata what every machine would write."""
     notebook.metadata = {
@@ -181,44 +167,24 @@ def stamp(notebook: NotebookNode) -> str:
 
 def write_report(executed: dict[str, NotebookNode], build: Path) -> tuple[list[Path], list[str]]:
     """Write index.html and report.pdf of the executed notebooks: the paths, and what went wrong."""
-    report, written, problems = merge(executed), [], {}
+    report, written, problems = merge(executed), [], []
     for name, exporter in (("index.html", HTMLReport()), ("report.pdf", PDFReport())):
         try:
             made, resources = exporter.from_notebook_node(report)
         except Exception as error:  # the other one is made all the same
-            problems[f"error: {name} could not be made: {' '.join(str(error).split())[:300]}"] = (
-                None
-            )
+            reason = " ".join(str(error).split())[:300]
+            problems.append(f"error: {name} could not be made: {reason}")
             (build / name).unlink(missing_ok=True)  # it would be that of another report
         else:
-            problems |= {f"warning: {warning}": None for warning in resources["warnings"]}
+            problems += [f"warning: {warning}" for warning in resources["warnings"]]
             written.append(_replace(build / name, made if name.endswith("pdf") else made.encode()))
-    return written, [*problems]
+    return written, [*dict.fromkeys(problems)]
 
 
 def _replace(path: Path, content: bytes) -> Path:
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(content)
     return temporary.replace(path)
-
-
-def merge(executed: dict[str, NotebookNode]) -> NotebookNode:
-    """One notebook of all: the first heading of each carries the notebook's name as its anchor."""
-    cells = []
-    for name, notebook in executed.items():
-        own = copy.deepcopy(notebook.cells)
-        for cell in own:
-            cell.metadata.named = named(cell, f"{name}.ipynb")
-        if not own or own[0].cell_type != "markdown" or not re.match("# .", own[0].source):
-            own.insert(0, nbformat.v4.new_markdown_cell(f"# {name.replace('_', ' ')}"))
-        anchor = re.sub(rb"\W", b"-", name.encode()).decode()  # as sections.lua has it
-        title = rf"# {name[:2]} \1 {{#nb-{anchor}}}"
-        own[0].source = re.sub(r"^# (.*)", title, own[0].source)
-        cells += own
-    for number, cell in enumerate(cells):
-        cell.id = f"cell-{number}"
-    metadata = {"title": TITLE, "notebooks": list(executed)}
-    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from nbconvert.utils.exceptions import ConversionException
 from nbformat import NotebookNode
 from traitlets import default
 
+from report.cells import named
 from report.plain_text import clean, clean_source
 
 TEMPLATES = Path(str(package_resources.files("report"))) / "templates"
@@ -87,13 +88,6 @@ class _PandocExporter(Exporter):
         raise NotImplementedError
 
 
-def named(cell: NotebookNode, notebook: str) -> str:
-    """How a message names a cell: its notebook, its number if it has one, its first line."""
-    number = f"cell {cell.get('execution_count') or '–'}" if cell.cell_type == "code" else "text"
-    first = next(iter(cell.source.split("\n")), "")
-    return f"{notebook}, {number}, `{first[:80]}`"
-
-
 def culprits(items: list, works: Callable[[list], bool]) -> list:
     """Those of the items that do not work, on their own or with those near them."""
     if works(items):
@@ -158,14 +152,13 @@ class PDFReport(_PandocExporter):
             lacking = "".join(culprits(sorted(set(text) - ASCII), _has_glyphs))
             if not lacking:
                 raise
-            reader = nbformat.read(folder / "notebook.ipynb", 4)
-            text, _ = _pandoc(
-                folder, title, "typst", "report.typ", *options, f"--variable=lacking:[{lacking}]"
-            )
+            shown = title.translate(dict.fromkeys(map(ord, lacking), "\ufffd"))
+            options.append(f"--metadata=lacking:{lacking}")
+            text, _ = _pandoc(folder, shown, "typst", "report.typ", *options)
             source.write_text(text)
             warnings += [
                 f"{cell.metadata.named}: no font of the PDF has {' '.join(found)[:100]}"
-                for cell in reader.cells
+                for cell in nbformat.read(folder / "notebook.ipynb", 4).cells
                 if (found := sorted(set(lacking) & set(json.dumps(cell, ensure_ascii=False))))
             ]
             return typst.compile(str(source), **TYPST), warnings

@@ -26,11 +26,16 @@ local formulas = {
   end,
 }
 
+local function read(text, format)
+  local _, document = pandoc.log.silence(pandoc.read, text, format)
+  return document.blocks
+end
+
 -- Read as elements of the page's own, HTML has no script, and every tag of it ends in its cell.
 local function from_html(text)
   -- Pandoc would fetch what a frame shows.
   text = text:gsub('<(/?)[iI][fF][rR][aA][mM][eE]', '<%1div')
-  return pandoc.read(text, 'html+tex_math_single_backslash').blocks
+  return read(text, 'html+tex_math_single_backslash')
 end
 
 local function without_html(blocks)
@@ -42,31 +47,12 @@ local function without_html(blocks)
   return from_html(pandoc.write(pandoc.Pandoc(blocks), 'html', options))
 end
 
--- Of the alternatives that an output has, the richest that shows something.
-local function best(output)
-  local found, text = {}, nil
-  for _, block in ipairs(output.content) do
-    if block.t == 'RawBlock' then
-      found[block.format] = (found[block.format] or '') .. block.text
-    elseif block.t == 'CodeBlock' then
-      text = block
-    else
-      found.image = found.image or block
-    end
-  end
-  if found.image then return pandoc.Blocks { found.image } end
-  local blocks = pandoc.Blocks {}
-  if found.markdown then blocks = pandoc.read(found.markdown, MARKDOWN).blocks end
-  if #blocks == 0 and found.html then blocks = from_html(found.html) end
-  if #blocks == 0 and found.latex then
-    blocks = pandoc.read(found.latex, MARKDOWN .. '+raw_tex').blocks
-  end
-  return #blocks > 0 and blocks or pandoc.Blocks { text }
-end
-
 -- What is no part of the notebook would have to be fetched.
 local function picture(image)
   local kind, content = pandoc.mediabag.lookup(image.src)
+  local name = image.src
+  if kind or name:match('^data:') then name = 'a picture' end
+  if not kind then kind, content = pandoc.mediabag.lookup((name:gsub('%%20', ' '))) end
   if not kind and image.src:match('^data:image/') then
     local read, first, second = pcall(pandoc.mediabag.fetch, image.src)
     if read then kind, content = first, second end
@@ -74,8 +60,7 @@ local function picture(image)
   local alt = image.attributes.alt or ''
   if alt:match('^%s*$') then alt = pandoc.utils.stringify(image.caption) end
   if not kind or not pcall(pandoc.image.size, content) then
-    local name = image.src:match('^data:') and 'a picture' or image.src
-    warn('the picture ' .. name .. (kind and ' cannot be read' or ' is not in the notebook'))
+    warn(name .. (kind and ' cannot be read' or ' is not in the notebook'))
     return pandoc.Str(('[picture: %s]'):format(alt == '' and name or alt))
   end
   if alt:match('^%s*$') then
@@ -108,6 +93,7 @@ local function link(element)
 end
 
 local function safe_attributes(element)
+  if element.tag ~= 'Span' and element.tag ~= 'Header' then element.identifier = '' end
   for name, value in pairs(element.attributes) do
     local style = name == 'style' and not value:match('[(\\@]') and not value:match('position')
     if not KEPT[name] and not style then element.attributes[name] = nil end
@@ -129,7 +115,6 @@ local function safe_table(element)
   end
   safe_attributes(element.head.attr)
   safe_attributes(element.foot.attr)
-  element.identifier = ''
   return safe_attributes(element)
 end
 
@@ -148,6 +133,26 @@ local function shown(blocks)
   return without_html(pandoc.Blocks(blocks):walk(formulas)):walk(safe)
 end
 
+-- Of the alternatives that an output has, the richest that shows something.
+local function best(output)
+  local found, text = {}, nil
+  for _, block in ipairs(output.content) do
+    if block.t == 'RawBlock' then
+      found[block.format] = (found[block.format] or '') .. block.text
+    elseif block.t == 'CodeBlock' then
+      text = block
+    else
+      return shown { block } -- a picture
+    end
+  end
+  for _, kind in ipairs { 'markdown', 'html', 'latex' } do
+    local format = kind == 'html' and from_html or function(source) return read(source, MARKDOWN) end
+    local blocks = found[kind] and shown(format(found[kind])) or {}
+    if #blocks > 0 then return blocks end
+  end
+  return { text }
+end
+
 local function safe_cell(div)
   if not div.classes:includes('code') then
     div.content = shown(div.content)
@@ -155,7 +160,7 @@ local function safe_cell(div)
   end
   for _, block in ipairs(div.content) do
     local stream = block.t == 'Div' and block.classes:includes('stream')
-    if block.t == 'Div' and not stream then block.content = shown(best(block)) end
+    if block.t == 'Div' and not stream then block.content = best(block) end
   end
   return div
 end

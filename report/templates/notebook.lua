@@ -164,8 +164,39 @@ local function alone(paragraph)
   if is_image(paragraph) then return image_block(paragraph) end
 end
 
+-- A line of some thousand characters without a space is more than typst can take, and a word of as
+-- many more than pandoc can write.
+local LONG, PIECE = ('%S'):rep(1000) .. '+', utf8.charpattern:rep(39)
+
+local lacking = {} -- characters that no font of the PDF has
+
+local function find_lacking(metadata)
+  local found = pandoc.utils.stringify(metadata.lacking or '')
+  for character in found:gmatch(utf8.charpattern) do lacking[character] = '\u{fffd}' end
+end
+
+local function typeable(code)
+  if not typst then return end
+  code.text = code.text:gsub(utf8.charpattern, lacking):gsub(LONG, function(token)
+    return (token:gsub(PIECE, '%0\u{200b}'))
+  end)
+  return code
+end
+
+local function word(element)
+  if not typst then return end
+  local pieces, text = pandoc.Inlines {}, element.text:gsub(utf8.charpattern, lacking)
+  if #text < 1000 then return pandoc.Str(text) end
+  for piece in text:gsub(PIECE, '%0 '):gmatch('%S+') do
+    pieces:insert(pandoc.Str(piece .. '\u{200b}'))
+  end
+  return pieces
+end
+
 return {
+  { Meta = find_lacking },
   { Div = Div },
   { Para = alone },
+  { CodeBlock = typeable, Code = typeable, Str = word },
   { Math = equation, Image = inline_picture, Blocks = keep_leads },
 }

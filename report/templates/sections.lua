@@ -1,7 +1,7 @@
 -- Headings that skip no level, as PDF/UA wants it, ids that nothing else has, and links that lead
 -- somewhere: notebooks may have sections of the same name, and link to each other.
 
-local in_report, named, links = false, {}, {}
+local in_report, named = false, { content = true, contents = true } -- which the page has
 
 local function own(id)
   local name, number = id, 2
@@ -28,7 +28,12 @@ local function name_parts(blocks)
   end
   local names = {
     Header = heading,
-    Span = function(element) element.identifier = in_notebook(element.identifier) return element end,
+    Span = function(element)
+      element.identifier = in_notebook(element.identifier)
+      -- Without anything of its own, an anchor would take the label of what is before it.
+      if element.identifier ~= '' then element.content:insert(1, pandoc.RawInline('typst', '#box[]')) end
+      return element
+    end,
     Figure = function(element) element.identifier = own(element.identifier) return element end,
     Table = function(element) element.identifier = own(element.identifier) return element end,
     Link = function(element) element.attributes.notebook = notebook return element end,

@@ -63,6 +63,44 @@ def test_build_leaves_the_notebooks_and_publish_renews_them(folder, capsys):
     assert (tables / "a.csv").read_text() == "1"
 
 
+HOSTILE = """import matplotlib.pyplot as plt
+plt.plot([1, 2]); plt.show()
+print("\\x1b[1m12/12\\x1b[0m 训练", chr(0))
+"""
+
+
+def test_a_readers_cell_costs_a_warning_and_only_publishing(folder, capsys):
+    change(folder, "01_b", HOSTILE)
+    assert build.main(["--profile", "quick", "--root", str(folder)]) == 0
+    made = folder / "report" / "build"
+    page = (made / "index.html").read_text()
+    assert "A picture without a description" in page and ">12/12 训练 \n<" in page
+    assert (made / "report.pdf").read_bytes().startswith(b"%PDF")
+    said = capsys.readouterr().err
+    cell = "warning: 01_b.ipynb, cell 1, `import matplotlib.pyplot as plt`"
+    assert said.count(f"{cell}: a picture has no alternative text") == 1
+    assert f"{cell}: no font of the PDF has 练 训" in said and "Nothing was" not in said
+    before = contents(folder)
+    assert build.main(["--profile", "quick", "--publish", "--root", str(folder)]) == 1
+    assert "Nothing was published." in capsys.readouterr().err
+    assert contents(folder) == before and not (folder / "report" / "index.html").exists()
+
+
+@pytest.mark.parametrize("failing", ["HTMLReport", "PDFReport"])
+def test_a_page_that_fails_costs_a_sentence_and_not_the_other(tmp_path, monkeypatch, failing):
+    def fail(*_):
+        raise RuntimeError("why")
+
+    monkeypatch.setattr(getattr(build, failing), "convert", fail)
+    names = ["index.html", "report.pdf"]
+    for name in names:
+        (tmp_path / name).write_text("of an earlier report")
+    written, problems = build.write_report({"00_a": new_notebook()}, tmp_path)
+    name = names.pop(failing == "PDFReport")
+    assert written == [tmp_path / names[0]] and not (tmp_path / name).exists()
+    assert problems == [f"error: {name} could not be made: why"]
+
+
 @contextmanager
 def training(folder):
     """A build in a process of its own, and the process that a cell of it began."""
