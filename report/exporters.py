@@ -7,6 +7,7 @@ registers them. What a cell shows and no page can have costs a warning, not the 
 import copy
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib import resources as package_resources
 from pathlib import Path
@@ -14,7 +15,6 @@ from tempfile import TemporaryDirectory
 
 import nbformat
 import pypandoc
-import typst
 from nbconvert.exporters import Exporter
 from nbconvert.utils.exceptions import ConversionException
 from nbformat import NotebookNode
@@ -26,8 +26,11 @@ from report.plain_text import clean, clean_source
 TEMPLATES = Path(str(package_resources.files("report"))) / "templates"
 ASCII = {chr(code) for code in range(128)}
 READER = "ipynb+raw_tex+header_attributes"
-# No font of this machine and no date of today: the same bytes everywhere.
-TYPST = {"ignore_system_fonts": True, "timestamp": 0, "pdf_standards": ["ua-1"]}
+# In a process of its own, since a compiler that runs, or panics, heeds no signal. No font of this
+# machine and no date of today: the same bytes everywhere.
+COMPILE = """import sys, typst
+options = {"ignore_system_fonts": True, "timestamp": 0, "pdf_standards": ["ua-1"]}
+sys.stdout.buffer.write(typst.compile(sys.argv[1], **options))"""
 
 
 class ReportError(ConversionException):
@@ -64,14 +67,14 @@ class _PandocExporter(Exporter):
         def works(cells: list[NotebookNode]) -> bool:
             try:
                 attempt(cells)
-            except (ReportError, typst.TypstError) as error:
+            except ReportError as error:
                 errors[cells[0].metadata.named] = str(error)
                 return False
             return True
 
         try:
             return attempt(nb.cells)
-        except (ReportError, typst.TypstError) as error:
+        except ReportError as error:
             found = culprits(nb.cells, works)
             if not found:
                 raise ReportError(str(error)) from error
@@ -147,8 +150,8 @@ class PDFReport(_PandocExporter):
         text, warnings = _pandoc(folder, title, "typst", "report.typ", *options)
         source.write_text(text)
         try:
-            return typst.compile(str(source), **TYPST), warnings
-        except typst.TypstError:
+            return _compile(source), warnings
+        except ReportError:
             lacking = "".join(culprits(sorted(set(text) - ASCII), _has_glyphs))
             if not lacking:
                 raise
@@ -161,7 +164,7 @@ class PDFReport(_PandocExporter):
                 for cell in nbformat.read(folder / "notebook.ipynb", 4).cells
                 if (found := sorted(set(lacking) & set(json.dumps(cell, ensure_ascii=False))))
             ]
-            return typst.compile(str(source), **TYPST), warnings
+            return _compile(source), warnings
 
 
 def _has_glyphs(characters: list[str]) -> bool:
@@ -170,10 +173,18 @@ def _has_glyphs(characters: list[str]) -> bool:
         text = " ".join(f"\\u{{{ord(character):x}}}" for character in characters)
         source.write_text(f'#set document(title: "glyphs")\n{text}')
         try:
-            typst.compile(str(source), **TYPST)
-        except typst.TypstError:
+            _compile(source)
+        except ReportError:
             return False
     return True
+
+
+def _compile(source: Path) -> bytes:
+    done = subprocess.run([sys.executable, "-P", "-c", COMPILE, source], capture_output=True)
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise ReportError(lines[-1] if lines else f"typst ended with code {done.returncode}")
+    return done.stdout
 
 
 def _pandoc(

@@ -61,7 +61,7 @@ local function picture(image)
   if alt:match('^%s*$') then alt = pandoc.utils.stringify(image.caption) end
   if not kind or not pcall(pandoc.image.size, content) then
     warn(name .. (kind and ' cannot be read' or ' is not in the notebook'))
-    return pandoc.Str(('[picture: %s]'):format(alt == '' and name or alt))
+    return pandoc.Str('[' .. (alt == '' and name or 'picture: ' .. alt) .. ']')
   end
   if alt:match('^%s*$') then
     warn('a picture has no alternative text')

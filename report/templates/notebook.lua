@@ -62,6 +62,7 @@ end
 -- Columns that do not fit side by side get room for their longest word or,
 -- if more, for as many lines of their mean text as the others, half a word of each being lost.
 local function fitted(found)
+  if not typst then return { pandoc.Div({ found }, pandoc.Attr('', { 'scroll' })) } end
   local columns, natural, total, share = {}, 0, 0, 0
   local body = found.bodies[1] and found.bodies[1].body or {}
   local rows = { found.head.rows[1], table.unpack(body) }
@@ -102,8 +103,11 @@ local function join(blocks)
     elseif kind == 'Table' and after and after.t == 'Table' then
       after.caption = { long = caption }
       after.attr = pandoc.Attr(id, { 'data' })
-      joined:extend(typst and fitted(after) or { pandoc.Div({ after }, pandoc.Attr('', { 'scroll' })) })
+      joined:extend(fitted(after))
       i = i + 2
+    elseif block.t == 'Table' then
+      joined:extend(fitted(block))
+      i = i + 1
     else
       joined:insert(is_image(block) and image_block(block) or block)
       i = i + 1

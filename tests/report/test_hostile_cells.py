@@ -115,7 +115,7 @@ CELLS = {
     ),
     "SVG": (code(data(**{"image_svg+xml": SVG})), "data:image/svg", ALT),
     "JPEG": (code(data(image_jpeg=JPEG)), "data:image/jpeg", ALT),
-    "no picture": (code(data(image_png="AAAA", text_plain="x")), "[picture:", "cannot be read"),
+    "no picture": (code(data(image_png="AAAA", text_plain="x")), "[a picture]", "cannot be read"),
     "a torn picture": (
         code(data({"image/png": {"alt": "torn"}}, image_png=TORN)), "torn", "shown without its outputs",
     ),
@@ -130,6 +130,9 @@ CELLS = {
             data(text_html="<table><tr><td colspan=2>a</td></tr><tr><td>b</td><td>c</td></tr></table>"),
         ),
         "Spans.", None,
+    ),
+    "a wide frame": (
+        code(data(text_html=pd.DataFrame([["word"] * 60]).to_html())), 'class="scroll"', None,
     ),
     "an empty table": (
         code(data(text_markdown="**Table 1.** None."), data(text_html="<table></table>")), "None.", None,
@@ -164,7 +167,7 @@ CELLS = {
     "a picture elsewhere": (
         text("![far](https://example.org/x.png)"), "[picture: far]", "is not in the notebook",
     ),
-    "a file's picture": (text('![](x.png "t") <img src="/etc/y.png">'), "[picture: x.png]", "x.png is not"),
+    "a file's picture": (text('![](x.png "t") <img src="/etc/y.png">'), "[x.png]", "x.png is not"),
     "a raw cell": (new_raw_cell("raw <script>alert(1)</script>"), "", None),
     "headings": (text("#### Deep\n\n# Title\n\n#\n\n## A\n\n## A\n\n# ![](x.png)"), "Deep", "x.png"),
     "headings of outputs": (
