@@ -28,9 +28,19 @@ ASCII = {chr(code) for code in range(128)}
 READER = "ipynb+raw_tex+header_attributes"
 # In a process of its own, since a compiler that runs, or panics, heeds no signal. No font of this
 # machine and no date of today: the same bytes everywhere.
-COMPILE = """import sys, typst
+TYPST = """import sys, typst
 options = {"ignore_system_fonts": True, "timestamp": 0, "pdf_standards": ["ua-1"]}
-sys.stdout.buffer.write(typst.compile(sys.argv[1], **options))"""
+"""
+COMPILE = TYPST + "sys.stdout.buffer.write(typst.compile(sys.argv[1], **options))"
+# An error of typst names but the first character that no font has.
+LACKING = (
+    TYPST
+    + r"""for code in sys.argv[1:]:
+    try:
+        typst.compile(b'#set document(title: "x")\n\\u{%s}' % code.encode(), **options)
+    except typst.TypstError:
+        print(code)"""
+)
 
 
 class ReportError(ConversionException):
@@ -152,7 +162,7 @@ class PDFReport(_PandocExporter):
         try:
             return _compile(source), warnings
         except ReportError:
-            lacking = "".join(culprits(sorted(set(text) - ASCII), _has_glyphs))
+            lacking = _lacking(sorted(set(text) - ASCII))
             if not lacking:
                 raise
             shown = title.translate(dict.fromkeys(map(ord, lacking), "\ufffd"))
@@ -167,16 +177,10 @@ class PDFReport(_PandocExporter):
             return _compile(source), warnings
 
 
-def _has_glyphs(characters: list[str]) -> bool:
-    with TemporaryDirectory() as folder:
-        source = Path(folder) / "glyphs.typ"
-        text = " ".join(f"\\u{{{ord(character):x}}}" for character in characters)
-        source.write_text(f'#set document(title: "glyphs")\n{text}')
-        try:
-            _compile(source)
-        except ReportError:
-            return False
-    return True
+def _lacking(characters: list[str]) -> str:
+    codes = [f"{ord(character):x}" for character in characters]
+    done = subprocess.run([sys.executable, "-P", "-c", LACKING, *codes], capture_output=True)
+    return "".join(chr(int(code, 16)) for code in done.stdout.split())
 
 
 def _compile(source: Path) -> bytes:
