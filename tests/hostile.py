@@ -108,9 +108,7 @@ CELLS = {
     "a table with spans": (
         code(
             data(text_markdown="**Table 1.** Spans."),
-            data(
-                text_html="<table><tr><td colspan=2>a</td></tr><tr><td>b</td><td>c</td></tr></table>"
-            ),
+            data(text_html="<table><tr><td colspan=2>a<tr><td>b<td>c</table>"),
         ),
         "Spans.",
         None,
@@ -206,11 +204,7 @@ CELLS = {
     "an anchor": (text('<a id="here"></a>There\n\n[to](#here)'), "--here", None),
     "citations": (text("@someone and [@other] and [^1] <x@y.org>"), "@someone", None),
     "raw formats": (
-        code(
-            data(
-                text_markdown="---\na: [\n---\n\n`#panic()`{=typst} @x\n\n```{=typst}\n#panic()\n```"
-            )
-        ),
+        code(data(text_markdown="---\na: [\n---\n\n`#panic()`{=typst} @x\n\n```{=typst}\n#x\n```")),
         "panic",
         None,
     ),
@@ -219,34 +213,3 @@ CELLS = {
     "an empty cell": (text(""), "", None),
     "quoted code": (code(source="# {#nb-x}\n'''<b>'''"), "nb-x", None),
 }
-
-
-LIVE = [
-    "<script>alert(1)</script>",
-    "<SCRIPT src=https://x.org/x.js></SCRIPT>",
-    "<scr<script>ipt>alert(1)</script>",
-    '<img src="data:image/png;base64,AAAA" onerror="alert(1)">',
-    "<img src=x onerror=alert(1)//",
-    '<b onclick="alert(1)" onmouseover=alert(1)>bold</b>',
-    '<a href="javascript:alert(1)">a</a>',
-    '<a href=" java\nscript:alert(1)">a</a>',
-    '<a href="&#106;avascript&colon;alert(1)">a</a>',
-    '<a href="JaVaScRiPt:alert(1)">a</a>',
-    '<a href="data:text/html,<script>alert(1)</script>">a</a>',
-    '<a href="vbscript:x">a</a>',
-    '<iframe src="https://x.org" srcdoc="<script>alert(1)</script>"></iframe>',
-    '<iFrAmE src="/etc/passwd">x</iframe>',
-    '<object data="x.swf"></object><embed src="x.swf">',
-    '<form action="https://x.org"><input name=a formaction="javascript:alert(1)"></form>',
-    '<meta http-equiv="refresh" content="0;url=https://x.org"><base href="https://x.org/">',
-    '<link rel="stylesheet" href="https://x.org/x.css"><style>@import "https://x.org";</style>',
-    '<svg onload="alert(1)"><script>alert(1)</script></svg>',
-    "<math><mtext><script>alert(1)</script></mtext></math>",
-    '<p style="background: url(https://x.org/x.png)">p</p>',
-    '<table onclick=alert(1)><tr onclick=alert(1)><td onclick=alert(1) id=main>x</table>',
-    '<video src="https://x.org/x.mp4" onplay="alert(1)"></video><audio src=x></audio>',
-    "<details ontoggle=alert(1) open><summary>s</summary>d</details>",
-    '<div id="content" onclick="alert(1)">\n\n**d**\n</div></main>',
-    "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\"></noscript>",
-    "<!-- <script> --><script>alert(1)</script -->",
-]  # fmt: skip

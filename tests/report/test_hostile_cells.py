@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from hostile import ALT, CELLS, LIVE, code, data, printed, text
+from hostile import ALT, CELLS, code, data, printed, text
 from nbformat.v4 import new_notebook, new_raw_cell
 from pages import Page, picture
 
@@ -53,6 +53,37 @@ def test_any_cell_has_a_page_a_pdf_and_a_warning_if_something_is_amiss(name):
         assert warnings == []
     else:
         assert any(warned in line for line in warnings) or not warned
+
+
+LIVE = [
+    "<script>alert(1)</script>",
+    "<SCRIPT src=https://x.org/x.js></SCRIPT>",
+    "<scr<script>ipt>alert(1)</script>",
+    '<img src="data:image/png;base64,AAAA" onerror="alert(1)">',
+    "<img src=x onerror=alert(1)//",
+    '<b onclick="alert(1)" onmouseover=alert(1)>bold</b>',
+    '<a href="javascript:alert(1)">a</a>',
+    '<a href=" java\nscript:alert(1)">a</a>',
+    '<a href="&#106;avascript&colon;alert(1)">a</a>',
+    '<a href="JaVaScRiPt:alert(1)">a</a>',
+    '<a href="data:text/html,<script>alert(1)</script>">a</a>',
+    '<a href="vbscript:x">a</a>',
+    '<iframe src="https://x.org" srcdoc="<script>alert(1)</script>"></iframe>',
+    '<iFrAmE src="/etc/passwd">x</iframe>',
+    '<object data="x.swf"></object><embed src="x.swf">',
+    '<form action="https://x.org"><input name=a formaction="javascript:alert(1)"></form>',
+    '<meta http-equiv="refresh" content="0;url=https://x.org"><base href="https://x.org/">',
+    '<link rel="stylesheet" href="https://x.org/x.css"><style>@import "https://x.org";</style>',
+    '<svg onload="alert(1)"><script>alert(1)</script></svg>',
+    "<math><mtext><script>alert(1)</script></mtext></math>",
+    '<p style="background: url(https://x.org/x.png)">p</p>',
+    '<table onclick=alert(1)><tr onclick=alert(1)><td onclick=alert(1) id=main>x</table>',
+    '<video src="https://x.org/x.mp4" onplay="alert(1)"></video><audio src=x></audio>',
+    "<details ontoggle=alert(1) open><summary>s</summary>d</details>",
+    '<div id="content" onclick="alert(1)">\n\n**d**\n</div></main>',
+    "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\"></noscript>",
+    "<!-- <script> --><script>alert(1)</script -->",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("source", LIVE)
