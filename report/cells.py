@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Callable
 
 import nbformat
 from nbformat import NotebookNode
@@ -26,6 +27,16 @@ def failures(executed: dict[str, NotebookNode]) -> list[str]:
         for output in cell.get("outputs", [])
         if output.output_type == "error"
     ]
+
+
+def culprits(items: list, works: Callable[[list], bool]) -> list:
+    """Those of the items that do not work, on their own or with those near them."""
+    if works(items):
+        return []
+    if len(items) == 1:
+        return items
+    half = len(items) // 2
+    return culprits(items[:half], works) + culprits(items[half:], works)
 
 
 def merge(executed: dict[str, NotebookNode]) -> NotebookNode:

@@ -8,7 +8,6 @@ import copy
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib import resources as package_resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +19,7 @@ from nbconvert.utils.exceptions import ConversionException
 from nbformat import NotebookNode
 from traitlets import default
 
-from report.cells import named
+from report.cells import culprits, named
 from report.plain_text import clean, clean_source
 
 TEMPLATES = Path(str(package_resources.files("report"))) / "templates"
@@ -99,16 +98,6 @@ class _PandocExporter(Exporter):
     def convert(self, folder: Path, title: str) -> tuple[str | bytes, list[str]]:
         """The notebook in `folder` converted, and what was warned about."""
         raise NotImplementedError
-
-
-def culprits(items: list, works: Callable[[list], bool]) -> list:
-    """Those of the items that do not work, on their own or with those near them."""
-    if works(items):
-        return []
-    if len(items) == 1:
-        return items
-    half = len(items) // 2
-    return culprits(items[:half], works) + culprits(items[half:], works)
 
 
 def _replace(cell: NotebookNode) -> None:
