@@ -1,32 +1,31 @@
 """Execute copies of the notebooks and make the report: `python -m report.build`."""
 
 import argparse
-import copy
 import hashlib
 import json
 import os
-import re
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 
 import nbformat
-import psutil
 from nbclient import NotebookClient
-from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from traitlets.config import Config
 
+from report.cells import failures, merge
 from report.exporters import HTMLReport, PDFReport
+from report.plain_text import clean
+from report.processes import children, end_children, only_report, signals_interrupt
 from report.publish import COPIED, clear, publish
 from report.study.progress import Follower, clock
 
 ROOT = Path(__file__).parents[1]
-TITLE = "What normalization really does: a lab report on Batch, Layer and Weight Normalization"
 MINUTES = {"quick": "one to two", "full": "one to six"}  # newer and older pairs of cores
 
 
@@ -34,6 +33,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the report; return the exit code."""
     options = _parse(arguments)
     build = options.root / "report" / "build"
+    try:
+        with signals_interrupt(), only_report(build):
+            return _make(options, build)
+    except KeyboardInterrupt as end:
+        with suppress(OSError):  # the terminal may be gone
+            executed = f"what was executed is in {build / 'notebooks'}."
+            print(f"\ninterrupted; {executed}", file=sys.stderr, flush=True)
+        return 128 + (end.args or [signal.SIGINT])[0]
+
+
+def _make(options: argparse.Namespace, build: Path) -> int:
     notebooks = sorted((options.root / "notebooks").glob("*.ipynb"))
     begin = time.monotonic()
     print(
@@ -43,16 +53,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     _clean(build, ("notebooks", "live") if options.publish else ("notebooks",))
     with Follower(build / "progress.jsonl") as progress:
-        try:
-            executed = execute(notebooks, build / "notebooks", options.profile, progress)
-        except KeyboardInterrupt:
-            print(f"\ninterrupted; what was executed is in {build / 'notebooks'}.", file=sys.stderr)
-            return 130
-    report = write_report(executed, build)
-    print(f"Done in {clock(time.monotonic() - begin)} min.", *report, sep="\n  ")
-    if failed := failures(executed):
-        print(*failed, "The report shows what there is; nothing was published.",
-              sep="\n", file=sys.stderr)  # fmt: skip
+        executed = execute(notebooks, build / "notebooks", options.profile, progress)
+    written, problems = write_report(executed, build)
+    print(f"Done in {clock(time.monotonic() - begin)} min.", *written, sep="\n  ")
+    if said := failures(executed) + problems:
+        print(*said, "The report shows what there is.", sep="\n", file=sys.stderr)
+        if options.publish:
+            print("Nothing was published.", file=sys.stderr)
+    bad = said if options.publish else [line for line in said if line.startswith("error: ")]
+    if bad:
         return 1
     if options.publish:
         publish(executed, options.root)
@@ -88,7 +97,7 @@ def execute(
     """Execute the notebooks, two at a time, the last one when the others are done.
 
     The last one shows what the others trained. A cell that fails stops neither its notebook nor the
-    others: see `failures`.
+    others: see `cells.failures`.
     """
     os.environ.update(NORMLIB_PROFILE=profile, NORMLIB_PROGRESS=str(progress.file))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -98,19 +107,19 @@ def execute(
         progress.line(f"{notebook.name} done", lasting=True)
         return notebook.stem, done
 
-    *first, last = notebooks
-    others, pool = _children(), ThreadPoolExecutor(os.cpu_count())
+    # Not in this thread: there nbclient would take the signals that are to end us.
+    others, pool = children(), ThreadPoolExecutor(os.cpu_count())
+    futures = [pool.submit(one, notebook) for notebook in notebooks[:-1]]
     try:
-        return dict([*pool.map(one, first), one(last)])
+        wait(futures, return_when=FIRST_EXCEPTION)
+        done = [future.result() for future in futures]
+        futures += [pool.submit(one, notebook) for notebook in notebooks[-1:]]
+        return dict([*done, *(future.result() for future in futures[len(done) :])])
     finally:
-        for kernel in _children() - others:  # notebooks that still run after an error or Ctrl-C
-            with suppress(psutil.NoSuchProcess):
-                kernel.kill()
-        pool.shutdown(cancel_futures=True)
-
-
-def _children() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
+        pool.shutdown(wait=False, cancel_futures=True)
+        end_children(others)
+        while wait(futures, timeout=0.5).not_done:  # one may just have begun a kernel
+            end_children(others)
 
 
 def _execute(notebook: Path, folder: Path) -> NotebookNode:
@@ -134,18 +143,6 @@ def _execute(notebook: Path, folder: Path) -> NotebookNode:
     return executed
 
 
-def failures(executed: dict[str, NotebookNode]) -> list[str]:
-    """One line per cell that failed: its notebook, its number, its code's first line, the error."""
-    return [
-        f"error: {name}.ipynb, cell {cell.execution_count}, `{cell.source.splitlines()[0]}`: "
-        f"{output.ename}: {' '.join(output.evalue.split())[:300]}"
-        for name, notebook in executed.items()
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if output.output_type == "error"
-    ]
-
-
 def _tidy(notebook: NotebookNode) -> NotebookNode:
     """Leave in the metadata what every machine would write."""
     notebook.metadata = {
@@ -155,9 +152,7 @@ def _tidy(notebook: NotebookNode) -> NotebookNode:
     }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                output.traceback = [strip_ansi(line) for line in output.traceback]
+        clean(cell)
     return notebook
 
 
@@ -170,34 +165,26 @@ def stamp(notebook: NotebookNode) -> str:
 # Writing -----------------------------------------------------------------------------------------
 
 
-def write_report(executed: dict[str, NotebookNode], build: Path) -> list[Path]:
-    """Write index.html and report.pdf of the executed notebooks; return their paths."""
-    report = merge(executed)
-    html, _ = HTMLReport().from_notebook_node(report)
-    pdf, _ = PDFReport().from_notebook_node(report)
-    return [
-        _replace(build / "index.html", html.encode()),
-        _replace(build / "report.pdf", pdf),
-    ]
+def write_report(executed: dict[str, NotebookNode], build: Path) -> tuple[list[Path], list[str]]:
+    """Write index.html and report.pdf of the executed notebooks: the paths, and what went wrong."""
+    report, written, problems = merge(executed), [], []
+    for name, exporter in (("index.html", HTMLReport()), ("report.pdf", PDFReport())):
+        try:
+            made, resources = exporter.from_notebook_node(report)
+        except Exception as error:  # the other one is made all the same
+            reason = " ".join(str(error).split())[:300]
+            problems.append(f"error: {name} could not be made: {reason}")
+            (build / name).unlink(missing_ok=True)  # it would be that of another report
+        else:
+            problems += [f"warning: {warning}" for warning in resources["warnings"]]
+            written.append(_replace(build / name, made if name.endswith("pdf") else made.encode()))
+    return written, [*dict.fromkeys(problems)]
 
 
 def _replace(path: Path, content: bytes) -> Path:
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(content)
     return temporary.replace(path)
-
-
-def merge(executed: dict[str, NotebookNode]) -> NotebookNode:
-    """One notebook of all: the first heading of each carries the notebook's name as its anchor."""
-    cells = []
-    for name, notebook in executed.items():
-        first, *rest = copy.deepcopy(notebook.cells)
-        first.source = re.sub(r"^# (.*)", rf"# {name[:2]} \1 {{#nb-{name}}}", first.source)
-        for number, cell in enumerate((first, *rest)):
-            cell.id = f"nb-{name[:2]}-{number}"
-        cells += [first, *rest]
-    metadata = {"title": TITLE, "notebooks": list(executed)}
-    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
 
 if __name__ == "__main__":

@@ -1,41 +1,110 @@
 """Executed notebooks to one HTML file and one PDF: pandoc reads them, typst sets the PDF.
 
 `jupyter nbconvert --to lab-html notebook.ipynb` and `--to lab-pdf`; report/pyproject.toml
-registers them.
+registers them. What a cell shows and no page can have costs a warning, not the page.
 """
 
+import copy
+import json
 import subprocess
+import sys
 from importlib import resources as package_resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
 import pypandoc
-import typst
 from nbconvert.exporters import Exporter
 from nbconvert.utils.exceptions import ConversionException
 from nbformat import NotebookNode
 from traitlets import default
 
+from report.cells import culprits, named
+from report.plain_text import clean, clean_source
+
 TEMPLATES = Path(str(package_resources.files("report"))) / "templates"
+ASCII = {chr(code) for code in range(128)}
 READER = "ipynb+raw_tex+header_attributes"
+# In a process of its own, since a compiler that runs, or panics, heeds no signal. No font of this
+# machine and no date of today: the same bytes everywhere.
+TYPST = """import sys, typst
+options = {"ignore_system_fonts": True, "timestamp": 0, "pdf_standards": ["ua-1"]}
+"""
+COMPILE = TYPST + "sys.stdout.buffer.write(typst.compile(sys.argv[1], **options))"
+# An error of typst names but the first character that no font has.
+LACKING = (
+    TYPST
+    + r"""for code in sys.argv[1:]:
+    try:
+        typst.compile(b'#set document(title: "x")\n\\u{%s}' % code.encode(), **options)
+    except typst.TypstError:
+        print(code)"""
+)
 
 
 class ReportError(ConversionException):
-    """Pandoc could not convert a notebook without warnings."""
+    """A notebook could not be converted, whatever was left out of it."""
 
 
 class _PandocExporter(Exporter):
-    """A notebook through pandoc and our filter; what comes after is the subclass's."""
+    """A notebook through pandoc and our filters; what comes after is the subclass's."""
 
     def from_notebook_node(self, nb: NotebookNode, resources=None, **kwargs):
-        """Convert one executed notebook; raises ReportError for what pandoc warns about."""
+        """Convert one executed notebook; `resources["warnings"]` names cells with a fallback."""
         nb, resources = super().from_notebook_node(nb, resources, **kwargs)
         name = resources.get("metadata", {}).get("name", "Report")
-        title = nb.metadata.get("title", name)
-        with TemporaryDirectory() as folder:
-            nbformat.write(nb, Path(folder) / "notebook.ipynb")
-            return self.convert(Path(folder), title), resources
+        for cell in nb.cells:
+            clean(cell)
+            clean_source(cell)
+            cell.metadata.setdefault("named", named(cell, f"{name}.ipynb"))
+        nb.metadata.title = str(nb.metadata.get("title", name))
+        made, warnings = self._convert(nb)
+        for warning in warnings:
+            self.log.warning(warning)
+        return made, resources | {"warnings": warnings}
+
+    def _convert(self, nb: NotebookNode) -> tuple[str | bytes, list[str]]:
+        errors = {}
+
+        def attempt(cells: list[NotebookNode]) -> tuple[str | bytes, list[str]]:
+            with TemporaryDirectory() as folder:
+                part = copy.copy(nb)
+                part.cells = cells
+                nbformat.write(part, Path(folder) / "notebook.ipynb")
+                return self.convert(Path(folder), nb.metadata.title)
+
+        def works(cells: list[NotebookNode]) -> bool:
+            try:
+                attempt(cells)
+            except ReportError as error:
+                errors[cells[0].metadata.named] = str(error)
+                return False
+            return True
+
+        try:
+            return attempt(nb.cells)
+        except ReportError as error:
+            found = culprits(nb.cells, works)
+            if not found:
+                raise ReportError(str(error)) from error
+        warnings = []
+        for cell in found:
+            reason = " ".join(errors[cell.metadata.named].split())[:300]
+            warnings.append(f"{cell.metadata.named}: shown without its outputs: {reason}")
+            _replace(cell)
+        made, others = attempt(nb.cells)
+        return made, others + warnings
+
+    def convert(self, folder: Path, title: str) -> tuple[str | bytes, list[str]]:
+        """The notebook in `folder` converted, and what was warned about."""
+        raise NotImplementedError
+
+
+def _replace(cell: NotebookNode) -> None:
+    """Leave of the cell its source, as code."""
+    nothing = nbformat.v4.new_output("stream", text="(What this cell shows could not be set.)")
+    plain = nbformat.v4.new_code_cell(cell.source, outputs=[nothing], metadata=cell.metadata)
+    cell.update(plain)
 
 
 class HTMLReport(_PandocExporter):
@@ -48,8 +117,8 @@ class HTMLReport(_PandocExporter):
     def _extension(self):
         return ".html"
 
-    def convert(self, folder: Path, title: str) -> str:
-        """The HTML of the notebook in `folder`."""
+    def convert(self, folder: Path, title: str) -> tuple[str, list[str]]:
+        """The HTML of the notebook in `folder`, and what pandoc warned about."""
         return _pandoc(
             folder,
             title,
@@ -74,19 +143,47 @@ class PDFReport(_PandocExporter):
     def _extension(self):
         return ".pdf"
 
-    def convert(self, folder: Path, title: str) -> bytes:
-        """The PDF of the notebook in `folder`."""
-        source = folder / "report.typ"
-        source.write_text(
-            _pandoc(folder, title, "typst", "report.typ", f"--extract-media={folder / 'media'}")
-        )
-        # No font of this machine and no date of today: the same bytes everywhere.
-        return typst.compile(
-            str(source), ignore_system_fonts=True, timestamp=0, pdf_standards=["ua-1"]
-        )
+    def convert(self, folder: Path, title: str) -> tuple[bytes, list[str]]:
+        """The PDF of the notebook in `folder`, and what pandoc and typst warned about."""
+        source, options = folder / "report.typ", [f"--extract-media={folder / 'media'}"]
+        text, warnings = _pandoc(folder, title, "typst", "report.typ", *options)
+        source.write_text(text)
+        try:
+            return _compile(source), warnings
+        except ReportError:
+            lacking = _lacking(sorted(set(text) - ASCII))
+            if not lacking:
+                raise
+            shown = title.translate(dict.fromkeys(map(ord, lacking), "\ufffd"))
+            options.append(f"--metadata=lacking:{lacking}")
+            text, _ = _pandoc(folder, shown, "typst", "report.typ", *options)
+            source.write_text(text)
+            warnings += [
+                f"{cell.metadata.named}: no font of the PDF has {' '.join(found)[:100]}"
+                for cell in nbformat.read(folder / "notebook.ipynb", 4).cells
+                if (found := sorted(set(lacking) & set(json.dumps(cell, ensure_ascii=False))))
+            ]
+            return _compile(source), warnings
 
 
-def _pandoc(folder: Path, title: str, to: str, template: str, *options: str) -> str:
+def _lacking(characters: list[str]) -> str:
+    codes = [f"{ord(character):x}" for character in characters]
+    done = subprocess.run([sys.executable, "-P", "-c", LACKING, *codes], capture_output=True)
+    return "".join(chr(int(code, 16)) for code in done.stdout.split())
+
+
+def _compile(source: Path) -> bytes:
+    done = subprocess.run([sys.executable, "-P", "-c", COMPILE, source], capture_output=True)
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise ReportError(lines[-1] if lines else f"typst ended with code {done.returncode}")
+    return done.stdout
+
+
+def _pandoc(
+    folder: Path, title: str, to: str, template: str, *options: str
+) -> tuple[str, list[str]]:
+    filters = ("cells", "notebook", "sections")
     command = [
         pypandoc.get_pandoc_path(),
         "notebook.ipynb",
@@ -96,10 +193,10 @@ def _pandoc(folder: Path, title: str, to: str, template: str, *options: str) -> 
         "--to",
         to,
         "--standalone",
-        "--fail-if-warnings",
+        "--log=log.json",
         f"--metadata=title:{title}",
         "--metadata=lang:en",
-        f"--lua-filter={TEMPLATES / 'notebook.lua'}",
+        *(f"--lua-filter={TEMPLATES / name}.lua" for name in filters),
         f"--template={TEMPLATES / template}",
         f"--resource-path={TEMPLATES}",
         *options,
@@ -107,4 +204,7 @@ def _pandoc(folder: Path, title: str, to: str, template: str, *options: str) -> 
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise ReportError(f"pandoc could not convert {title!r}: {done.stderr.strip()}")
-    return done.stdout
+    log = json.loads((folder / "log.json").read_text())
+    warnings = [entry for entry in log if entry["verbosity"] == "WARNING"]
+    messages = (entry.get("message") or entry["pretty"] for entry in warnings)
+    return done.stdout, [*dict.fromkeys(messages)]

@@ -1,5 +1,5 @@
--- A notebook as pandoc reads it (--ipynb-output=all) -> the report: inputs shown or hidden, one
--- representation of each output, captions joined to their figures and tables, alt texts for PDF/UA.
+-- A notebook's cells, as cells.lua leaves them -> the report: inputs shown or hidden, captions
+-- joined to figures and tables, alt texts for PDF/UA.
 
 local typst = FORMAT == 'typst'
 
@@ -18,41 +18,24 @@ local function number_of(block)
   end
 end
 
--- Of the alternatives that an output has, the richest.
-local function best(output)
-  local found = {}
-  for _, block in ipairs(output.content) do
-    if block.t == 'Para' and #block.content == 1 and block.content[1].t == 'Image' then
-      found.image = block
-    elseif block.t == 'RawBlock' and block.format == 'html' then
-      found.html = (found.html or '') .. block.text
-    elseif block.t == 'RawBlock' and block.format == 'markdown' then
-      found.prose = pandoc.read(block.text, 'markdown').blocks
-    elseif block.t == 'CodeBlock' then
-      found.text = block
-    end
-  end
-  if found.image then return { found.image } end
-  if found.prose then return found.prose end
-  if found.html then return pandoc.read(found.html, 'html').blocks end
-  return { found.text }
+local function quoted(text) return (text:gsub('\\', '\\\\'):gsub('"', '\\"')) end
+
+local function picture(image, width)
+  local source = 'image("media/%s"%s, alt: "%s")'
+  return source:format(quoted(image.src), width, quoted(image.attributes.alt))
 end
 
 local function image_block(paragraph)
   local image = paragraph.content[1]
-  local alt = image.attributes.alt or pandoc.utils.stringify(image.caption)
   if typst then
-    local quoted = alt:gsub('\\', '\\\\'):gsub('"', '\\"')
     -- 900 pixels, as the notebook shows it, are the width of the text.
-    local width = math.min(100, (tonumber(image.attributes.width) or 900) / 9)
-    local source = '#image("media/%s", width: %.0f%%, alt: "%s")'
-    source = string.format(source, image.src, width, quoted)
-    return pandoc.RawBlock('typst', source)
+    local _, content = pandoc.mediabag.lookup(image.src)
+    local pixels = tonumber(image.attributes.width) or pandoc.image.size(content).width
+    local percent = math.max(1, math.min(100, pixels / 9))
+    return pandoc.RawBlock('typst', '#' .. picture(image, (', width: %.0f%%'):format(percent)))
   end
-  local attributes = { alt = alt, width = image.attributes.width }
-  return pandoc.Plain { pandoc.Image({}, image.src, '', pandoc.Attr('', {}, attributes)) }
+  return pandoc.Plain { image }
 end
-
 
 local CHARACTERS = 108 -- of a table's text, about, in the width of a page
 
@@ -79,8 +62,13 @@ end
 -- Columns that do not fit side by side get room for their longest word or,
 -- if more, for as many lines of their mean text as the others, half a word of each being lost.
 local function fitted(found)
-  local body, columns, natural, total, share = found.bodies[1].body, {}, 0, 0, 0
+  if not typst then return { pandoc.Div({ found }, pandoc.Attr('', { 'scroll' })) } end
+  local columns, natural, total, share = {}, 0, 0, 0
+  local body = found.bodies[1] and found.bodies[1].body or {}
   local rows = { found.head.rows[1], table.unpack(body) }
+  for _, row in ipairs(rows) do -- cells that span columns have no width of one
+    if #row.cells ~= #found.colspecs then return { found } end
+  end
   for number in ipairs(found.colspecs) do
     columns[number] = lengths(column(rows, number))
     natural = natural + columns[number].most
@@ -115,8 +103,11 @@ local function join(blocks)
     elseif kind == 'Table' and after and after.t == 'Table' then
       after.caption = { long = caption }
       after.attr = pandoc.Attr(id, { 'data' })
-      joined:extend(typst and fitted(after) or { pandoc.Div({ after }, pandoc.Attr('', { 'scroll' })) })
+      joined:extend(fitted(after))
       i = i + 2
+    elseif block.t == 'Table' then
+      joined:extend(fitted(block))
+      i = i + 1
     else
       joined:insert(is_image(block) and image_block(block) or block)
       i = i + 1
@@ -135,7 +126,7 @@ function Div(div)
   for i, block in ipairs(div.content) do
     if block.t == 'Div' and block.classes:includes('output') then
       if not block.classes:includes('stderr') then
-        outputs:extend(block.classes:includes('stream') and block.content or best(block))
+        outputs:extend(block.content)
       end
     elseif i > 1 or not tagged(div, 'hide-input') then
       shown:insert(block)
@@ -143,14 +134,6 @@ function Div(div)
   end
   shown:extend(join(outputs))
   return shown
-end
-
--- `aligned` and its kin stand alone in a notebook; pandoc wants them inside a formula.
-local function environment(raw)
-  local name, body = raw.text:match('^\\begin{(%a+)%*?}(.*)\\end{%1%*?}%s*$')
-  if raw.format ~= 'tex' or not name then return end
-  local inner = name == 'equation' and body or '\\begin{aligned}' .. body .. '\\end{aligned}'
-  return pandoc.Math('DisplayMath', inner)
 end
 
 -- PDF/UA wants an alternative text for every formula: its TeX.
@@ -161,19 +144,6 @@ local function equation(formula)
   local block = formula.mathtype == 'DisplayMath' and 'true' or 'false'
   local source = string.format('#math.equation(block: %s, alt: "%s", %s)', block, alt, body)
   return pandoc.RawInline('typst', source)
-end
-
--- A link to another notebook, or to a heading in it, is a link to its section of the report.
-local function link(element)
-  local notebook, heading = element.target:match('^(%w%d_[%w_]+)%.ipynb#?(.*)')
-  if notebook and IN_REPORT then
-    element.target = '#nb-' .. notebook .. (heading == '' and '' or '--' .. heading:lower())
-    return element
-  end
-end
-
-local function report_metadata(metadata)
-  IN_REPORT = metadata.jupyter ~= nil and metadata.jupyter.notebooks ~= nil
 end
 
 -- A lead such as "What we see." stays on the page of the list that it leads to.
@@ -189,25 +159,48 @@ local function keep_leads(blocks)
   return blocks
 end
 
--- Two notebooks may have a section of the same name.
-local function distinct_sections(document)
-  local notebook = ''
-  for _, block in ipairs(document.blocks) do
-    if block.t == 'Header' and block.level == 1 then
-      notebook = block.identifier
-    elseif block.t == 'Header' then
-      block.identifier = notebook .. '--' .. block.identifier
-    end
+-- Pictures amid a text; those that stand alone became blocks.
+local function inline_picture(image)
+  if typst then return pandoc.RawInline('typst', '#box(' .. picture(image, '') .. ')') end
+end
+
+local function alone(paragraph)
+  if is_image(paragraph) then return image_block(paragraph) end
+end
+
+-- A line of some thousand characters without a space is more than typst can take, and a word of as
+-- many more than pandoc can write.
+local LONG, PIECE = ('%S'):rep(1000) .. '+', utf8.charpattern:rep(39)
+
+local lacking = {} -- characters that no font of the PDF has
+
+local function find_lacking(metadata)
+  local found = pandoc.utils.stringify(metadata.lacking or '')
+  for character in found:gmatch(utf8.charpattern) do lacking[character] = '\u{fffd}' end
+end
+
+local function typeable(code)
+  if not typst then return end
+  code.text = code.text:gsub(utf8.charpattern, lacking):gsub(LONG, function(token)
+    return (token:gsub(PIECE, '%0\u{200b}'))
+  end)
+  return code
+end
+
+local function word(element)
+  if not typst then return end
+  local pieces, text = pandoc.Inlines {}, element.text:gsub(utf8.charpattern, lacking)
+  if #text < 1000 then return pandoc.Str(text) end
+  for piece in text:gsub(PIECE, '%0 '):gmatch('%S+') do
+    pieces:insert(pandoc.Str(piece .. '\u{200b}'))
   end
-  return document
+  return pieces
 end
 
 return {
-  { Meta = report_metadata },
+  { Meta = find_lacking },
   { Div = Div },
-  { RawInline = environment, RawBlock = function(raw)
-      local formula = environment(raw)
-      return formula and pandoc.Para { formula }
-    end },
-  { Math = equation, Link = link, Blocks = keep_leads, Pandoc = distinct_sections },
+  { Para = alone },
+  { CodeBlock = typeable, Code = typeable, Str = word },
+  { Math = equation, Image = inline_picture, Blocks = keep_leads },
 }

@@ -1,9 +1,10 @@
-"""The build on a small repository: notebooks stay, a failure publishes nothing, Ctrl-C ends all."""
+"""The build on a small repository: what a failure costs, and that a signal ends all."""
 
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -13,7 +14,7 @@ import pytest
 from made_runs import record
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from report import build
+from report import build, processes
 from report.study import archive
 
 ROOT = Path(__file__).parents[2]
@@ -62,27 +63,117 @@ def test_build_leaves_the_notebooks_and_publish_renews_them(folder, capsys):
     assert (tables / "a.csv").read_text() == "1"
 
 
-def test_ctrl_c_ends_the_kernels_and_what_they_train(folder):
-    file = folder / "notebooks" / "00_a.ipynb"
+HOSTILE = """import matplotlib.pyplot as plt
+plt.plot([1, 2]); plt.show()
+print("\\x1b[1m12/12\\x1b[0m 训练", chr(0))
+"""
+
+
+def test_a_readers_cell_costs_a_warning_and_only_publishing(folder, capsys):
+    change(folder, "01_b", HOSTILE)
+    assert build.main(["--profile", "quick", "--root", str(folder)]) == 0
+    made = folder / "report" / "build"
+    page = (made / "index.html").read_text()
+    assert "A picture without a description" in page and ">12/12 训练 \n<" in page
+    assert (made / "report.pdf").read_bytes().startswith(b"%PDF")
+    said = capsys.readouterr().err
+    cell = "warning: 01_b.ipynb, cell 1, `import matplotlib.pyplot as plt`"
+    assert said.count(f"{cell}: a picture has no alternative text") == 1
+    assert f"{cell}: no font of the PDF has 练 训" in said and "Nothing was" not in said
+    before = contents(folder)
+    assert build.main(["--profile", "quick", "--publish", "--root", str(folder)]) == 1
+    assert "Nothing was published." in capsys.readouterr().err
+    assert contents(folder) == before and not (folder / "report" / "index.html").exists()
+
+
+@pytest.mark.parametrize("failing", ["HTMLReport", "PDFReport"])
+def test_a_page_that_fails_costs_a_sentence_and_not_the_other(tmp_path, monkeypatch, failing):
+    def fail(*_):
+        raise RuntimeError("why")
+
+    monkeypatch.setattr(getattr(build, failing), "convert", fail)
+    names = ["index.html", "report.pdf"]
+    for name in names:
+        (tmp_path / name).write_text("of an earlier report")
+    written, problems = build.write_report({"00_a": new_notebook()}, tmp_path)
+    name = names.pop(failing == "PDFReport")
+    assert written == [tmp_path / names[0]] and not (tmp_path / name).exists()
+    assert problems == [f"error: {name} could not be made: why"]
+
+
+@contextmanager
+def training(folder):
+    """A build in a process of its own, and the process that a cell of it began."""
+    change(folder, "00_a", "import subprocess\nsubprocess.run(['sleep', '600'])")
+    with started(folder) as process:
+        yield process, wait_for(process, "sleep")
+
+
+def change(folder, name, source):
+    file = folder / "notebooks" / f"{name}.ipynb"
     notebook = nbformat.read(file, 4)
-    notebook.cells[1].source = "import subprocess\nsubprocess.run(['sleep', '600'])"
+    notebook.cells[1].source = source
     nbformat.write(notebook, file)
+
+
+def started(folder):
     command = [sys.executable, "-m", "report.build", "--profile", "quick", "--root", str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        build_process = psutil.Process(process.pid)
-        deadline = time.monotonic() + 60
-        while not (found := [p for p in children(build_process) if p.name() == "sleep"]):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
-        assert "interrupted; what was executed is in" in process.stderr.read()
-    gone, alive = psutil.wait_procs(found, 10)
-    assert gone and not alive
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes)
+
+
+def wait_for(process, name):
+    """The processes of that name that the process began, once there is one."""
+    deadline = time.monotonic() + 60
+    while not (found := [p for p in children(process) if p.name() == name]):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    return found
 
 
 def children(process):
-    return process.children(recursive=True)
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_the_build_ends_the_kernels_and_what_they_train(folder, number):
+    with training(folder) as (process, found):
+        every = [*found, *children(process)]
+        process.send_signal(number)
+        assert process.wait(10) == 128 + number
+        assert "interrupted; what was executed is in" in process.stderr.read()
+    gone, alive = psutil.wait_procs(every, 2)
+    assert gone and not alive
+
+
+def test_the_build_ends_while_it_writes(folder):
+    change(folder, "00_a", "print('many words ' * 1_000_000)")
+    with started(folder) as process:
+        wait_for(process, "pandoc")
+        every = children(process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 128 + signal.SIGTERM
+    assert not psutil.wait_procs(every, 2)[1]
+    assert not [*(folder / "report/build").glob("*.tmp")]
+
+
+def test_a_build_that_nohup_began_outlives_the_terminal(folder):
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with processes.signals_interrupt():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, handler)
+
+
+def test_a_second_report_waits_for_the_first(folder):
+    change(folder, "00_a", "import time; time.sleep(3)")
+    with started(folder) as first, started(folder) as second:
+        outputs = [process.communicate(timeout=120)[0] for process in (first, second)]
+        assert first.returncode == second.returncode == 0
+    waiting = "Another report is being made in this checkout; waiting for it to end."
+    assert sum(waiting in output for output in outputs) == 1
+    assert all("report.pdf" in output for output in outputs)
 
 
 def test_a_report_leaves_the_readers_benchmark(tmp_path):
@@ -95,10 +186,7 @@ def test_a_report_leaves_the_readers_benchmark(tmp_path):
 
 
 def test_a_failing_cell_is_named_shown_in_the_report_and_publishes_nothing(folder, capsys):
-    file = folder / "notebooks" / "01_b.ipynb"
-    notebook = nbformat.read(file, 4)
-    notebook.cells[1].source = "1 / 0"
-    nbformat.write(notebook, file)
+    change(folder, "01_b", "1 / 0")
     before = contents(folder)
     assert build.main(["--profile", "quick", "--publish", "--root", str(folder)]) == 1
     error = capsys.readouterr().err

@@ -1,0 +1,155 @@
+"""Whatever a cell shows: both files are made, the page has nothing live, and a warning names it."""
+
+import json
+import re
+
+import pytest
+from hostile import ALT, CELLS, code, data, printed, text
+from nbformat.v4 import new_notebook, new_raw_cell
+from pages import Page, picture
+
+from report import exporters
+from report.cells import merge
+
+EXPORTERS = [exporters.HTMLReport, exporters.PDFReport]
+
+
+def both(*cells):
+    """The HTML of these cells and the warnings; the PDF is made too, and warns of no less."""
+    notebook = merge({"00_a": new_notebook(cells=[text("# Title"), *cells, text("The end.")])})
+    page, resources = exporters.HTMLReport().from_notebook_node(notebook)
+    pdf, more = exporters.PDFReport().from_notebook_node(notebook)
+    assert pdf.startswith(b"%PDF") and b"pdfuaid" in pdf
+    assert set(resources["warnings"]) <= set(more["warnings"])
+    assert all(line.startswith("00_a.ipynb, ") for line in more["warnings"])
+    assert "The end." in page
+    check_harmless(page)
+    return page, more["warnings"]
+
+
+def check_harmless(source):
+    page = Page(source)
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "iframe", "object", "embed", "form", "base", "link", "svg"}
+    assert [a["http-equiv"] for a in page.all("meta") if "http-equiv" in a] == [
+        "Content-Security-Policy"
+    ]
+    for _, attributes in page.tags:
+        assert not [name for name in attributes if name.startswith("on") or name == "srcdoc"]
+        assert re.match(r"#|https?:|mailto:|[\w./-]+$", attributes.get("href", "#"))
+        assert attributes.get("src", "data:image/").startswith("data:image/")
+        assert "(" not in attributes.get("style", "")
+    ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    assert all(image["alt"].strip() for image in page.all("img"))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_any_cell_has_a_page_a_pdf_and_a_warning_if_something_is_amiss(name):
+    cell, shown, warned = CELLS[name]
+    page, warnings = both(cell)
+    assert shown in page
+    if warned is None:
+        assert warnings == []
+    else:
+        assert any(warned in line for line in warnings) or not warned
+
+
+LIVE = [
+    "<script>alert(1)</script>",
+    "<SCRIPT src=https://x.org/x.js></SCRIPT>",
+    "<scr<script>ipt>alert(1)</script>",
+    '<img src="data:image/png;base64,AAAA" onerror="alert(1)">',
+    "<img src=x onerror=alert(1)//",
+    '<b onclick="alert(1)" onmouseover=alert(1)>bold</b>',
+    '<a href="javascript:alert(1)">a</a>',
+    '<a href=" java\nscript:alert(1)">a</a>',
+    '<a href="&#106;avascript&colon;alert(1)">a</a>',
+    '<a href="JaVaScRiPt:alert(1)">a</a>',
+    '<a href="data:text/html,<script>alert(1)</script>">a</a>',
+    '<a href="vbscript:x">a</a>',
+    '<iframe src="https://x.org" srcdoc="<script>alert(1)</script>"></iframe>',
+    '<iFrAmE src="/etc/passwd">x</iframe>',
+    '<object data="x.swf"></object><embed src="x.swf">',
+    '<form action="https://x.org"><input name=a formaction="javascript:alert(1)"></form>',
+    '<meta http-equiv="refresh" content="0;url=https://x.org"><base href="https://x.org/">',
+    '<link rel="stylesheet" href="https://x.org/x.css"><style>@import "https://x.org";</style>',
+    '<svg onload="alert(1)"><script>alert(1)</script></svg>',
+    "<math><mtext><script>alert(1)</script></mtext></math>",
+    '<p style="background: url(https://x.org/x.png)">p</p>',
+    '<table onclick=alert(1)><tr onclick=alert(1)><td onclick=alert(1) id=main>x</table>',
+    '<video src="https://x.org/x.mp4" onplay="alert(1)"></video><audio src=x></audio>',
+    "<details ontoggle=alert(1) open><summary>s</summary>d</details>",
+    '<div id="content" onclick="alert(1)">\n\n**d**\n</div></main>',
+    "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\"></noscript>",
+    "<!-- <script> --><script>alert(1)</script -->",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", LIVE)
+def test_nothing_live_of_a_text_or_an_output_is_left(source):
+    page, _ = both(
+        text(f"{source}\n\nIn a line {source} of text."),
+        code(data(text_html=source, text_plain="x")),
+        code(data(text_markdown=f"{source}\n\nIn a line {source} of text.")),
+    )
+    assert "x.org" not in page.replace("https://x.org/x.png", "")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "javascript:alert(1)", "JAVASCRIPT:alert(1)", "java&#10;script:x", "&#1;javascript:x",
+        "data:text/html,<script>alert(1)</script>", "vbscript:x", "file:///etc/passwd",
+    ],
+)  # fmt: skip
+def test_a_link_of_a_live_kind_is_its_text(target):
+    page, _ = both(text(f"[words](<{target}>) <{target}>"))
+    assert "words" in page
+
+
+def test_markup_keeps_its_meaning():
+    page, warnings = both(
+        text("H<sub>2</sub>O $x^2$ <b>bold</b>\n\n| a |\n|---|\n| `b` |\n\n```python\nx = 1\n```")
+    )
+    assert warnings == [] and "<sub>2</sub>" in page and "<strong>bold</strong>" in page
+    assert "<msup>" in page and "<code>b</code>" in page and "sourceCode python" in page
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[], [code(source="# comment")], [new_raw_cell("x")], [text("Setext\n===")]],
+)  # fmt: skip
+def test_any_notebook_has_its_section(cells):
+    notebook = merge({"my own.v2": new_notebook(cells=cells), "00_b": new_notebook()})
+    page, resources = exporters.HTMLReport().from_notebook_node(notebook)
+    assert resources["warnings"] == []
+    headings = [a.get("id") for a in Page(page).all("h2")]
+    assert headings[0] == "nb-my-own-v2" and headings[-1] == "nb-00_b"
+    assert exporters.PDFReport().from_notebook_node(notebook)[0].startswith(b"%PDF")
+    if cells and cells[0].cell_type == "code":
+        assert "# comment</span>" in page
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+@pytest.mark.parametrize("name", ['my *"best"* $notebook$_1', "训练", "a#b <c>"])
+def test_alone_any_notebook_of_any_name_is_exported(exporter, name, caplog):
+    cells = [code(data(image_png=picture()), printed("first\x1b[0m")), text("### Three")]
+    notebook = new_notebook(cells=cells)
+    made, _ = exporter().from_notebook_node(notebook, {"metadata": {"name": name}})
+    assert made and f"{name}.ipynb, cell 1, `show(1)`: {ALT}" in caplog.messages
+    empty, _ = exporter().from_notebook_node(new_notebook())
+    assert empty
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_the_same_bytes_with_every_fallback(exporter):
+    notebook = new_notebook(cells=[cell for cell, *_ in list(CELLS.values())[:12]])
+    first, second = (exporter().from_notebook_node(notebook)[0] for _ in range(2))
+    assert first == second
+
+
+def test_all_cells_in_one_report():
+    page, warnings = both(*(cell for cell, *_ in CELLS.values()))
+    assert "panic" in page and len(warnings) > 10
+    assert json.dumps(warnings).count("shown without its outputs") <= 2
