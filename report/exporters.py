@@ -147,7 +147,7 @@ class PDFReport(_PandocExporter):
         """The PDF of the notebook in `folder`, and what pandoc and typst warned about."""
         source, options = folder / "report.typ", [f"--extract-media={folder / 'media'}"]
         text, warnings = _pandoc(folder, title, "typst", "report.typ", *options)
-        source.write_text(text)
+        source.write_text(text, "utf-8")
         try:
             return _compile(source), warnings
         except ReportError:
@@ -157,7 +157,7 @@ class PDFReport(_PandocExporter):
             shown = title.translate(dict.fromkeys(map(ord, lacking), "\ufffd"))
             options.append(f"--metadata=lacking:{lacking}")
             text, _ = _pandoc(folder, shown, "typst", "report.typ", *options)
-            source.write_text(text)
+            source.write_text(text, "utf-8")
             warnings += [
                 f"{cell.metadata.named}: no font of the PDF has {' '.join(found)[:100]}"
                 for cell in nbformat.read(folder / "notebook.ipynb", 4).cells
@@ -204,7 +204,7 @@ def _pandoc(
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise ReportError(f"pandoc could not convert {title!r}: {done.stderr.strip()}")
-    log = json.loads((folder / "log.json").read_text())
+    log = json.loads((folder / "log.json").read_text("utf-8"))
     warnings = [entry for entry in log if entry["verbosity"] == "WARNING"]
     messages = (entry.get("message") or entry["pretty"] for entry in warnings)
     return done.stdout, [*dict.fromkeys(messages)]
