@@ -161,5 +161,6 @@ def test_long_kernels_have_their_length():
 def test_the_labs_own_sums_are_not_cut():
     """So that their records stay bitwise: the largest are of 2000 images at once."""
     for shape, axes in (((2000, 28, 28, 30), (0, 1)), ((500, 28, 28, 30), (0, 1)),
-                        ((100, 28, 28, 30), (1, 2, 3)), ((5880, 100), (0,))):  # fmt: skip
+                        ((100, 28, 28, 30), (1, 2, 3)), ((5880, 100), (0,)),
+                        ((5880, 100), (0, 1))):  # fmt: skip
         assert not arithmetic._is_long(tf.TensorSpec(shape), axes)
