@@ -149,7 +149,10 @@ def sum_like(gradient, parameter) -> tf.Tensor:
     """Return the gradient summed over the axes on which `parameter` was broadcast."""
     lead = len(gradient.shape) - len(parameter.shape)
     shared = [lead + i for i, length in enumerate(parameter.shape) if length == 1]
-    return tf.reshape(total_of(gradient, [*range(lead), *shared]), tf.shape(parameter))
+    axes = (*range(lead), *shared)
+    long = _is_long(gradient, axes)
+    total = _sum_in_blocks(gradient, axes) if long else tf.reduce_sum(gradient, axes)
+    return tf.reshape(total, tf.shape(parameter))
 
 
 def share_of_mean(x, reduction_axes, weights=None) -> tf.Tensor:

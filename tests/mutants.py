@@ -159,8 +159,8 @@ MUTANTS = [
            f"{TAPE}[weight_norm]"),
     Mutant("WN: dg along v, not unit", "backward.weight_norm", "sum_like(dg, g)",
            "sum_like(dg * norm, g)", f"{TAPE}[weight_norm]"),
-    Mutant("parameters' gradient averaged", "arithmetic.sum_like", "total_of(gradient,",
-           "reduce_mean(gradient,", f"{TAPE}[layer_norm]"),
+    Mutant("parameters' gradient averaged", "arithmetic.sum_like", "tf.reduce_sum(",
+           "tf.reduce_mean(", f"{TAPE}[layer_norm]"),
     # Layers
     Mutant("statistics written at inference", "layers.BatchNormalization.call",
            "if not (training and self.trainable)", "if False",
