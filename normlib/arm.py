@@ -5,7 +5,7 @@ from dataclasses import Field, dataclass, fields, replace
 from numbers import Integral, Real
 
 VALID = {
-    "norm": ("none", "batch", "layer", "weight", "rms", "own"),
+    "norm": ("none", "batch", "layer", "group", "weight", "rms", "own"),
     "implementation": ("ours", "keras", "published", "folded", "shared"),
     "placement": ("conv", "hidden", "both"),
     "relu": ("after", "before"),
@@ -18,10 +18,12 @@ VALID = {
     "network": ("cnn", "rnn"),
     "probe": ("", "weights", "sharpness", "predictiveness"),
     "dataset": ("Fashion-MNIST", "MNIST"),
+    "per": ("element", "channel", "pixel"),
+    "schedule": ("constant", "cosine"),
 }
 NORMS = {  # that exist, by network and implementation
-    ("cnn", "ours"): ("none", "batch", "layer", "weight", "own"),
-    ("cnn", "keras"): ("batch", "layer"),
+    ("cnn", "ours"): ("none", "batch", "layer", "group", "weight", "own"),
+    ("cnn", "keras"): ("batch", "layer", "group"),
     ("cnn", "published"): ("batch", "weight"),
     ("cnn", "folded"): ("batch",),
     ("rnn", "ours"): ("none", "batch", "layer", "rms"),
@@ -45,7 +47,7 @@ NUMBERS = {  # what each number must be, and in words; those of whole numbers ar
     "blocks": (Integral, lambda v: 1 <= v <= MOST_BLOCKS, f"1 to {MOST_BLOCKS}"),
     "ulps": (Integral, lambda v: True, "a whole number"),
 }
-SHORT = {"batch": "BN", "layer": "LN", "weight": "WN", "rms": "RMS norm"}
+SHORT = {"batch": "BN", "layer": "LN", "group": "GN", "weight": "WN", "rms": "RMS norm"}
 OWNERS = {
     "ours": "our", "keras": "TensorFlow's", "published": "the published", "folded": "folded",
     "shared": "one shared",
@@ -55,7 +57,7 @@ SETTINGS = {  # what a label says of them, where they are changed
     "batch_size": "batch {}", "ulps": "{} ulp moved", "relu": "ReLU {}", "blocks": "{} blocks",
     "backward": "{} in the backward pass", "evaluation": "{} statistics in scoring",
     "shuffle": "{} shuffle", "scored_on": "on {}", "examples": "{} images", "network": "{}",
-    "dataset": "{}",
+    "dataset": "{}", "schedule": "{} schedule",
 }  # fmt: skip
 
 
@@ -66,7 +68,7 @@ class Arm:
     norm, implementation: what normalizes, and whose: "published" is the published script's (see
         `variants.py`), "folded" the speed path (see `folding.py`), and norm "own" a reader's, by
         its `source`, added as `model.py` says
-    placement, relu: where BN or LN sits, after the convolutions, the hidden layer, or both, and
+    placement, relu: where the norm sits, after the convolutions, the hidden layer, or both, and
         whether ReLU comes after it or before; weight norm reparameterizes all kernels
     init, std: weights from N(0, std**2) ("normal") or N(0, 2 / fan_in) ("he")
     blocks: convolutions, the further ones 3x3 after the pooling
@@ -80,6 +82,9 @@ class Arm:
     network: the lab's convolutional one, or the one that reads rows (see `model.py`)
     probe: the name of what is measured on the way
     dataset: Fashion-MNIST, of which alone there is a sample for the quick profile, or MNIST
+    per: what LN after the convolution has a gamma and a beta for: each element of the image, each
+        channel, both with one mean for the image, or each channel with a mean for each pixel
+    schedule: the learning rate of every step, or where it starts, to fall to 0 as a cosine does
 
     Raises ValueError for an unknown name, listing the valid ones, for what does not exist, and for
     numbers that cannot train.
@@ -107,6 +112,8 @@ class Arm:
     network: str = "cnn"
     probe: str = ""
     dataset: str = "Fashion-MNIST"
+    per: str = "element"
+    schedule: str = "constant"
 
     def __post_init__(self):
         for name, valid in VALID.items():
@@ -130,7 +137,11 @@ class Arm:
         if self.implementation == "folded" or self.network == "rnn":
             self._refuse_changes("placement", "relu", "blocks")
         if self.network == "rnn":
-            self._refuse_changes("backward", "ulps")
+            self._refuse_changes("backward", "ulps", "per")
+        if self.per != "element" and (self.norm != "layer" or self.placement == "hidden"):
+            raise ValueError("per is a setting of norm='layer' after the convolution.")
+        if self.norm == "group" and self.placement != "conv":
+            raise ValueError("norm='group' stands after the convolution alone, placement='conv'.")
         if self.norm != "batch" and (self.backward, self.evaluation) != ("right", "running"):
             raise ValueError("backward and evaluation are settings of norm='batch'.")
         if self.backward != "right" and self.implementation != "ours":
@@ -183,7 +194,9 @@ class Arm:
         """What normalizes, whose it is, and where it sits; no other setting."""
         if self.norm == "none":
             return "no normalization"
-        where = "" if self.norm == "weight" or self.placement == "conv" else f" ({self.placement})"
+        changes = {"placement": self.placement, "per": f"per {self.per}"}
+        changed = [changes[f.name] for f in fields(self) if f.name in changes and self._changes(f)]
+        where = f" ({', '.join(changed)})" if changed and self.norm != "weight" else ""
         if self.norm == "own":
             return f"{self.source.split('def ')[1].split('(')[0]}{where}, yours"
         return f"{OWNERS[self.implementation]} {SHORT[self.norm]}{where}"

@@ -25,17 +25,24 @@ Layers = list[keras.layers.Layer]
 
 # The norms --------------------------------------------------------------------------------------
 
-# Where LN averages: after the convolution each image as a whole, height, width and channels.
-FEATURES = {"conv": [1, 2, 3], "hidden": [1]}
+GROUPS = 6  # of group norm, of the 30 channels
+
+
+def _layer_norm(library, arm: Arm, place: str) -> keras.layers.Layer:
+    """LN of each image as a whole, height, width and channels, or of each of its pixels."""
+    if place == "hidden" or arm.per == "pixel":
+        return library.LayerNormalization(axis=[-1], epsilon=EPSILON)
+    if arm.per == "channel":
+        return library.GroupNormalization(groups=1, epsilon=EPSILON)
+    return library.LayerNormalization(axis=[1, 2, 3], epsilon=EPSILON)
 
 
 def _norms_of(library) -> dict[str, Callable[[Arm, str], keras.layers.Layer]]:
     """The norms that the lab's layers and Keras's both have: functions of the arm and the place."""
     return {
         "batch": lambda arm, _: library.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON),
-        "layer": lambda arm, place: library.LayerNormalization(
-            axis=FEATURES[place], epsilon=EPSILON
-        ),
+        "layer": lambda arm, place: _layer_norm(library, arm, place),
+        "group": lambda arm, _: library.GroupNormalization(groups=GROUPS, epsilon=EPSILON),
         "rms": lambda arm, _: library.RMSNormalization(epsilon=EPSILON),
     }
 

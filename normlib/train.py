@@ -118,8 +118,8 @@ def _result(trainer: "Trainer", log: Log, scores: list[Score]) -> Result:
 
 # The ops that an arm's norm is made of, and whose hand-derived gradient it is trained with.
 MADE_OF = {
-    "batch": ("batch_norm", "normalize"), "layer": ("layer_norm",), "rms": ("rms_norm",),
-    "weight": ("weight_norm",), "own": tuple(gradients.EXAMPLES),
+    "batch": ("batch_norm", "normalize"), "layer": ("layer_norm",), "group": ("layer_norm",),
+    "rms": ("rms_norm",), "weight": ("weight_norm",), "own": tuple(gradients.EXAMPLES),
 }  # fmt: skip
 ROUNDING = 1e-6  # relative: far above what float64 leaves, far below any mistake
 
@@ -165,8 +165,10 @@ class Trainer:
         losses, hits = [], 0
         steps = len(self.labels) // self.arm.batch_size
         batches = self._order(epoch)[: steps * self.arm.batch_size].reshape(steps, -1)
+        rates = learning_rates(self.arm, self.arm.epochs * steps).reshape(-1, steps)[epoch - 1]
         for first in range(0, steps, STEPS_A_CALL):
-            new_losses, new_hits = self.steps(tf.constant(batches[first : first + STEPS_A_CALL]))
+            some = slice(first, first + STEPS_A_CALL)
+            new_losses, new_hits = self.steps(tf.constant(batches[some]), tf.constant(rates[some]))
             losses += [float(str(loss)) for loss in new_losses.numpy()]  # shortest exact float32
             hits += int(new_hits)
             seen = len(losses) * self.arm.batch_size
@@ -191,19 +193,23 @@ class Trainer:
         return data.batch_order(self.seed, epoch, size)
 
     @tf.function(reduce_retracing=True)
-    def steps(self, batches: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Train a step on each minibatch, (S, N) of places -> losses (S,), correct predictions."""
+    def steps(self, batches: tf.Tensor, rates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Train a step on each minibatch, (S, N) of places, at its learning rate, (S,).
+
+        Returns the losses (S,) and how many predictions were correct.
+        """
         steps, hits = tf.shape(batches)[0], 0
         losses = tf.TensorArray(tf.float32, steps)
         for step in tf.range(steps):
             batch = tf.ensure_shape(batches[step], [self.arm.batch_size])
             images = tf.gather(self.images.train_images, batch)
-            loss, correct = self._step(images, tf.gather(self.images.train_labels, batch))
+            labels = tf.gather(self.images.train_labels, batch)
+            loss, correct = self._step(images, labels, rates[step])
             losses = losses.write(step, loss)
             hits += correct
         return losses.stack(), hits
 
-    def _step(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _step(self, images, labels, rate) -> tuple[tf.Tensor, tf.Tensor]:
         with xla(), tf.GradientTape() as tape:
             logits = self.model(images, training=True)
             loss = tf.reduce_mean(cross_entropy(labels, logits))
@@ -213,10 +219,22 @@ class Trainer:
         ):
             # accumulator = momentum * accumulator + gradient;  variable -= rate * accumulator
             tf.raw_ops.ResourceApplyMomentum(
-                var=variable.handle, accum=accumulator.handle, lr=self.arm.learning_rate,
-                grad=gradient, momentum=self.arm.momentum,
+                var=variable.handle, accum=accumulator.handle, lr=rate, grad=gradient,
+                momentum=self.arm.momentum,
             )  # fmt: skip
         return loss, tf.reduce_sum(tf.cast(predict(logits) == labels, tf.int32))
+
+
+def learning_rates(arm: Arm, steps: int) -> np.ndarray:
+    """The learning rate of each of a run's steps, float32.
+
+    rate = learning_rate; by the cosine schedule, * (1 + cos(pi * step / steps)) / 2
+
+    Source: Loshchilov & Hutter 2017, equation 5, without restarts.
+    """
+    falls = (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2
+    factors = falls if arm.schedule == "cosine" else np.ones(steps)
+    return np.float32(arm.learning_rate * factors)
 
 
 def first_not_finite(losses: list[float]) -> int | None:

@@ -58,7 +58,11 @@ def _blocks(arm: Arm) -> Iterator[tuple[str, Callable]]:
         x = layer(x, training=True)
     images = len(trainer.images.train_labels)
     batches = tf.reshape(tf.range(REPEATS * arm.batch_size), [REPEATS, -1]) % images
-    yield "rest", lambda: trainer.steps(batches)  # which keeps the trainer, as partial does not
+    rates = tf.fill([REPEATS], arm.learning_rate)
+    yield (
+        "rest",
+        lambda: trainer.steps(batches, rates),
+    )  # which keeps the trainer, as partial does not
 
 
 def rows(found: dict[str, dict[str, float]]) -> list[dict]:

@@ -16,7 +16,7 @@ from report.study.arms import (
     OUR_WN,
     PILOT_SEEDS,
 )  # fmt: skip
-from report.study.claims import book
+from report.study.claims import book, questions
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,27 @@ def of_claims() -> list[Experiment]:
 
 def _arms(claims: Iterable[book.Claim]) -> tuple[Arm, ...]:
     return tuple(dict.fromkeys(arm for claim in claims for arm in claim.settings()))
+
+
+# Which norm, when and why -------------------------------------------------------------------------
+
+
+def of_questions() -> list[Experiment]:
+    """The arms of every family of questions, and before them the choice of their rates.
+
+    A choice that waits for another has no arms yet: report/claims.toml says what is chosen.
+    """
+    found = []
+    for name, family in book.BOOK["families"].items():
+        if name in questions.RATES:
+            first, best = questions.candidates(name), questions.finalists(name)
+            said = f"the choice of the learning rates of {name}"
+            found.append(Experiment(f"{name}_rates", first, questions.CHOOSING, said))
+            if best:
+                found.append(Experiment(f"{name}_finalists", best, questions.MORE, said))
+        arms = questions.of_family(name)
+        found.append(Experiment(name, arms, questions.SEEDS[name], family["asks"]))
+    return [experiment for experiment in found if experiment.arms]
 
 
 # The exploratory sweeps: one setting at a time, few seeds; no verdict hangs on them -------------
@@ -198,4 +219,6 @@ def probed() -> list[Experiment]:
     ]
 
 
-EXPERIMENTS = {e.name: e for e in [*pilots(), *of_claims(), *exploratory(), *probed()]}
+EXPERIMENTS = {
+    e.name: e for e in [*pilots(), *of_claims(), *of_questions(), *exploratory(), *probed()]
+}

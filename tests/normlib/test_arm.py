@@ -22,6 +22,8 @@ from normlib.data import SOURCES, load
         ("scored_on", "train"),
         ("relu", "never"),
         ("profile", "fast"),
+        ("per", "row"),
+        ("schedule", "linear"),
     ],
 )
 def test_unknown_name_is_an_error_that_lists_the_valid_ones(field, value):
@@ -33,7 +35,7 @@ def test_unknown_name_is_an_error_that_lists_the_valid_ones(field, value):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"norm": "none", "implementation": "keras"}, "keras: batch, layer; published: batch, w"),
+        ({"norm": "none", "implementation": "keras"}, "keras: batch, layer, group; published"),
         ({"norm": "weight", "implementation": "keras"}, "has no norm='weight'"),
         ({"norm": "layer", "implementation": "folded"}, "folded: batch."),
         ({"norm": "batch", "implementation": "shared"}, "network='cnn' has no norm='batch' of"),
@@ -49,6 +51,10 @@ def test_unknown_name_is_an_error_that_lists_the_valid_ones(field, value):
             {"norm": "batch", "implementation": "keras", "backward": "constant mean"},
             "a setting of implementation='ours'",
         ),
+        ({"norm": "batch", "per": "pixel"}, "per is a setting of norm='layer' after"),
+        ({"norm": "layer", "placement": "hidden", "per": "channel"}, "per is a setting of"),
+        ({"norm": "layer", "network": "rnn", "per": "channel"}, "per cannot be changed"),
+        ({"norm": "group", "placement": "both"}, "norm='group' stands after the convolution"),
         ({"profile": "quick", "dataset": "MNIST"}, "sample of dataset='Fashion-MNIST' alone"),
     ],
 )
@@ -62,9 +68,18 @@ def test_every_setting_that_a_figure_compares_changes_the_label():
     changed = {"placement": "hidden", "init": "he", "learning_rate": 0.1, "batch_size": 10,
                "ulps": 1, "relu": "before", "std": 1.0, "blocks": 4, 
                "backward": "constant mean", "evaluation": "batch", "shuffle": "buffer",
-               "scored_on": "validation", "examples": 1000, "dataset": "MNIST"}  # fmt: skip
+               "scored_on": "validation", "examples": 1000, "dataset": "MNIST",
+               "schedule": "cosine"}  # fmt: skip
     labels = {Arm("batch", **{name: value}).label for name, value in changed.items()}
     assert len(labels | {Arm("batch").label}) == len(changed) + 1
+
+
+def test_the_readings_of_layer_norm_are_told_apart():
+    modes = {per: Arm("layer", "keras", "both", per=per).mode for per in VALID["per"]}
+    assert modes["element"] == "TensorFlow's LN (both)"
+    assert modes["channel"] == "TensorFlow's LN (both, per channel)"
+    assert Arm("layer", per="pixel").mode == "our LN (per pixel)"
+    assert Arm("group").mode == "our GN"
 
 
 def test_the_defaults_are_those_that_the_archive_was_made_with():
@@ -74,7 +89,8 @@ def test_the_defaults_are_those_that_the_archive_was_made_with():
         "learning_rate": 0.01, "momentum": 0.9, "batch_size": 100, "epochs": 4, "profile": "full",
         "ulps": 0, "source": "", "relu": "after", "std": 0.1, "blocks": 1, "backward": "right",
         "evaluation": "running", "shuffle": "full", "scored_on": "test", "examples": 0,
-        "network": "cnn", "probe": "", "dataset": "Fashion-MNIST",
+        "network": "cnn", "probe": "", "dataset": "Fashion-MNIST", "per": "element",
+        "schedule": "constant",
     }  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Arms and their networks."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -61,9 +63,36 @@ def test_norms_sit_where_the_placement_says(norm, implementation, placement, aft
     assert all(network.layers[i].epsilon == 1e-5 for i in places)
 
 
-def test_layer_norm_after_the_convolution_has_a_gamma_for_every_feature():
-    layer = model.build(arms.OUR_LN, 0).layers[1]
-    assert layer.gamma.shape == (28, 28, 30)
+OF_IMAGES = {  # axes of the mean, and gamma's shape, of (N, 28, 28, 30)
+    Arm("layer"): ((1, 2, 3), (28, 28, 30)),
+    Arm("layer", per="channel"): ((1, 2, 3), (30,)),
+    Arm("layer", per="pixel"): ((3,), (30,)),
+    Arm("group"): ((1, 2, 4), (30,)),  # of channels as 6 groups of 5
+}
+
+
+@pytest.mark.parametrize("implementation", ["ours", "keras"])
+@pytest.mark.parametrize("arm", OF_IMAGES, ids=lambda arm: arm.mode)
+def test_what_an_arm_averages_after_the_convolution(arm, implementation):
+    """Against NumPy, from a mean and a spread that differ by image, pixel and channel."""
+    axes, shape = OF_IMAGES[arm]
+    layer = model.build(replace(arm, implementation=implementation), 0).layers[1]
+    assert layer.gamma.shape == layer.beta.shape == shape and layer.epsilon == 1e-5
+    rng = np.random.default_rng(0)
+    gamma, beta = rng.random(shape) + 0.5, rng.normal(size=shape)
+    layer.set_weights([gamma, beta])
+    x = np.float32(rng.normal(3, 2, (5, 28, 28, 30)) * rng.random((5, 1, 28, 30)))
+    split = x.reshape(5, 28, 28, 6, 5) if arm.norm == "group" else x
+    centred = split - split.mean(axes, keepdims=True)
+    x_hat = centred / np.sqrt((centred**2).mean(axes, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(layer(x), gamma * x_hat.reshape(x.shape) + beta, atol=2e-5)
+
+
+def test_layer_norm_per_channel_at_both_places():
+    first, _, _, _, _, second, *_ = model.build(
+        Arm("layer", placement="both", per="channel"), 0
+    ).layers[1:]
+    assert first.gamma.shape == (30,) and second.gamma.shape == (100,)
 
 
 def test_batch_norm_uses_the_labs_momentum():

@@ -66,23 +66,62 @@ def test_first_not_finite():
     assert train.first_not_finite([float("nan")]) == 0
 
 
-def test_two_steps_are_those_of_sgd_with_momentum():
-    """Against Keras's optimizer, on the same minibatches, from the same weights."""
-    arm, images = Arm(profile="quick", batch_size=50), data.load("quick")
-    trainer, reference = train.Trainer(arm, 0, images), model.build(arm, 0)
-    optimizer = keras.optimizers.SGD(arm.learning_rate, momentum=arm.momentum)
+def minimize(optimizer, trainer, rates):
+    """The trainer's variables after three minibatches of 50, and a copy's after `optimizer`."""
+    images, reference = data.load("quick"), model.build(trainer.arm, 0)
     batches = data.batch_order(0, 1, 2000)[:150].reshape(3, 50)
-    trainer.steps(tf.constant(batches))
+    trainer.steps(tf.constant(batches), tf.constant(np.float32(rates)))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    for batch in batches:
+    variables = [variable.value for variable in reference.trainable_variables]
+    for batch, rate in zip(batches, rates, strict=True):
         with tf.GradientTape() as tape:
             value = loss(
                 images.train_labels[batch], reference(images.train_images[batch], training=True)
             )
-        variables = reference.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
-    for mine, other in zip(trainer.model.trainable_variables, variables, strict=True):
+        optimizer(zip(tape.gradient(value, variables), variables, strict=True), rate)
+    return trainer.model.trainable_variables, variables
+
+
+def test_three_steps_are_those_of_sgd_with_momentum():
+    """Against Keras's optimizer, on the same minibatches, from the same weights."""
+    arm = Arm(profile="quick", batch_size=50)
+    sgd = keras.optimizers.SGD(arm.learning_rate, momentum=arm.momentum)
+    trainer = train.Trainer(arm, 0, data.load("quick"))
+    found = minimize(lambda pairs, _: sgd.apply(*zip(*pairs, strict=True)), trainer, [0.01] * 3)
+    for mine, other in zip(*found, strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-6)
+
+
+def test_each_step_has_its_own_learning_rate():
+    """Against TensorFlow's: momentum gathers gradients, where Keras's gathers rate * gradient."""
+    rate = tf.Variable(0.0)
+    sgd = tf.compat.v1.train.MomentumOptimizer(rate, 0.9)
+
+    def step(pairs, new):
+        rate.assign(new)
+        sgd.apply_gradients(pairs)
+
+    trainer = train.Trainer(Arm(profile="quick", batch_size=50), 0, data.load("quick"))
+    for mine, other in zip(*minimize(step, trainer, [0.03, 0.01, 0.002]), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-6)
+
+
+def test_learning_rates_are_kerass_schedules():
+    cosine = keras.optimizers.schedules.CosineDecay(0.08, 24)
+    found = train.learning_rates(Arm(learning_rate=0.08, schedule="cosine"), 24)
+    np.testing.assert_allclose(found, [cosine(step) for step in range(24)], rtol=1e-5)
+    assert train.learning_rates(Arm(learning_rate=0.08), 24).tolist() == [np.float32(0.08)] * 24
+
+
+def test_a_schedule_goes_on_from_epoch_to_epoch():
+    """Every step's rate, as the compiled steps are given it."""
+    arm = Arm(profile="quick", batch_size=500, epochs=2, schedule="cosine", learning_rate=0.05)
+    trainer = train.Trainer(arm, 0, data.load("quick"))
+    steps, given = trainer.steps, []
+    trainer.steps = lambda batches, rates: (given.extend(rates.numpy()), steps(batches, rates))[1]
+    for epoch in (1, 2):
+        trainer.train(epoch)
+    np.testing.assert_array_equal(given, train.learning_rates(arm, 8))
 
 
 def test_scoring_uses_the_moving_statistics_and_changes_no_state(tiny_arm):

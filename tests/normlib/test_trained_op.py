@@ -14,6 +14,7 @@ from normlib.arm import Arm
 ARMS = {
     "batch_norm": Arm("batch", profile="quick"),
     "layer_norm": Arm("layer", profile="quick"),
+    "group_norm": Arm("group", profile="quick"),
     "weight_norm": Arm("weight", profile="quick"),
     "rms_norm": Arm("rms", network="rnn", profile="quick"),
 }
@@ -22,7 +23,8 @@ ARMS = {
 def losses(arm, steps=3, **options):
     trainer = train.Trainer(arm, 0, data.load("quick"), **options)
     order = data.batch_order(0, 1, 2000)[: steps * 100]
-    return trainer.steps(tf.constant(order.reshape(steps, 100)))[0].numpy()
+    rates = train.learning_rates(arm, steps)
+    return trainer.steps(tf.constant(order.reshape(steps, 100)), tf.constant(rates))[0].numpy()
 
 
 def doubled(op):
