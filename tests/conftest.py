@@ -1,6 +1,7 @@
 """Fixtures shared by the tests: the quick profile, the smallest run there is, fakes of the data.
 
-The fakes' sums replace Fashion-MNIST's; no test uses the network.
+The fakes' sums replace Fashion-MNIST's; no test uses the network. Tests that are marked `slow` run
+where every case is asked for, by `lab.py test --all`, which sets NORMLIB_TESTS=all.
 """
 
 import dataclasses
@@ -17,6 +18,18 @@ from fake_files import fake_contents, forget, source
 
 from normlib.arm import Arm
 from normlib.data import SOURCES
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: one of many cases, run with NORMLIB_TESTS=all")
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("NORMLIB_TESTS") == "all":
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ def check_harmless(source):
     assert all(image["alt"].strip() for image in page.all("img"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_any_cell_has_a_page_a_pdf_and_a_warning_if_something_is_amiss(name):
     cell, shown, warned = CELLS[name]
@@ -86,13 +87,24 @@ LIVE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("source", LIVE)
-def test_nothing_live_of_a_text_or_an_output_is_left(source):
-    page, _ = both(
+def showing(source):
+    """Cells that show the source as text, as a page and as Markdown."""
+    return [
         text(f"{source}\n\nIn a line {source} of text."),
         code(data(text_html=source, text_plain="x")),
         code(data(text_markdown=f"{source}\n\nIn a line {source} of text.")),
-    )
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", LIVE)
+def test_nothing_live_of_a_text_or_an_output_is_left(source):
+    page, _ = both(*showing(source))
+    assert "x.org" not in page.replace("https://x.org/x.png", "")
+
+
+def test_nothing_live_is_left_of_many_at_once():
+    page, _ = both(*(cell for source in LIVE for cell in showing(source)))
     assert "x.org" not in page.replace("https://x.org/x.png", "")
 
 
