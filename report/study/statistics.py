@@ -6,9 +6,10 @@ Tests with other assumptions are in `claims/robustness.py`, how many seeds it ta
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
-from scipy.stats import binomtest, ttest_ind
+from scipy.stats import binomtest, t, ttest_ind
 from statsmodels.stats.weightstats import DescrStatsW, ttost_ind
 
 from report.study.comparisons import Interval, interval
@@ -20,15 +21,16 @@ VERDICTS = ("SUPPORTED", "REFUTED", "EQUIVALENT", "INCONCLUSIVE", "UNTESTABLE-AS
 
 @dataclass(frozen=True)
 class Finding(Interval):
-    """An estimate with its 95 % interval and two p-values.
+    """An estimate with its 95 % interval and three p-values.
 
-    `p` is that of "it is 0"; `tost` that of "it is not between -margin and margin", NaN without a
-    margin.
+    `p` is that of "it is 0"; `tost` that of "it is not between -margin and margin", `outside` that
+    of "it is", both NaN without a margin.
     """
 
     p: float
     tost: float = np.nan
     margin: float = np.nan
+    outside: float = np.nan
 
     @property
     def small(self) -> bool:
@@ -39,12 +41,38 @@ class Finding(Interval):
 def mean(values: Sequence[float], margin: float = np.nan) -> Finding:
     """The mean of paired differences, by Student's t: p two-sided, tost = max of two one-sided p.
 
-    In the unit of the values, as is `margin`. Raises ValueError for fewer than two values.
-    Source: Schuirmann 1987 for tost.
+    `outside` is the lesser of the two one-sided p beyond the margin. In the unit of the values, as
+    is `margin`. Raises ValueError for fewer than two values. Source: Schuirmann 1987 for tost.
     """
     found, test = interval(values), DescrStatsW(values)
     p, tost = test.ttest_mean()[1], test.ttost_mean(-margin, margin)[0]
-    return Finding(found.mean, found.low, found.high, found.n, float(p), float(tost), margin)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of values that are all the same
+        outside = t.sf((abs(found.mean) - margin) / test.std_mean, len(values) - 1)
+    numbers = (found.mean, found.low, found.high, found.n, float(p), float(tost))
+    return Finding(*numbers, margin, float(outside))
+
+
+RESAMPLED = 20_000  # times; p is a multiple of 1e-4
+
+
+def moves_less(a: Sequence[float], b: Sequence[float]) -> Finding:
+    """abs(mean(a)) - abs(mean(b)) of paired values, by the bootstrap over pairs.
+
+    The interval is that of percentiles; p is twice the smaller share of resampled values on either
+    side of 0. Source: Efron & Tibshirani 1993, chapter 13.
+    """
+    pairs, n = np.array([a, b]), len(a)
+    first, second = np.abs(_shares(n) @ pairs.T).T
+    low, high = np.percentile(first - second, [2.5, 97.5])
+    p = 2 * min(np.mean(first <= second), np.mean(first >= second))
+    estimate = np.subtract(*np.abs(pairs.mean(1)))
+    return Finding(float(estimate), low, high, n, float(np.clip(p, 2 / RESAMPLED, 1)))
+
+
+@cache
+def _shares(n: int) -> np.ndarray:
+    """The weight of each of n pairs in each resampled mean."""
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLED) / n
 
 
 def welch(a: Sequence[float], b: Sequence[float], margin: float = np.nan) -> Finding:
@@ -102,20 +130,25 @@ def weakest(findings: Sequence[Finding]) -> Finding:
 
 
 def least_equal(findings: Sequence[Finding]) -> Finding:
-    """That of several findings which does least for "all of them are inside the margin".
+    """That of k findings which does least for "all of them are inside the margin".
 
-    Its tost needs no correction. Source: Berger 1982, intersection-union test.
+    Its tost needs no correction; it was chosen, so that `outside` is k times the smallest.
+    Source: Berger 1982, intersection-union test.
     """
-    return max(findings, key=lambda f: f.tost)
+    found = max(findings, key=lambda f: f.tost)
+    outside = len(findings) * min(f.outside for f in findings)
+    return replace(found, outside=min(1, outside))
 
 
 def most_equal(findings: Sequence[Finding]) -> Finding:
     """That of k findings which does most against "all of them are outside the margin".
 
-    It was chosen among k, so that its tost is k times its own. Source: Bonferroni.
+    It was chosen among k, so that its tost is k times its own; `outside` needs no correction where
+    all of them must be. Source: Bonferroni; Berger 1982.
     """
     found = min(findings, key=lambda f: (f.tost, abs(f.mean)))
-    return replace(found, tost=min(1, len(findings) * found.tost))
+    outside = np.max([f.outside for f in findings])
+    return replace(found, tost=min(1, len(findings) * found.tost), outside=outside)
 
 
 def holm(p: Sequence[float], looks: int) -> np.ndarray:
@@ -130,32 +163,29 @@ def holm(p: Sequence[float], looks: int) -> np.ndarray:
     return np.minimum(1, steps)[np.argsort(order)]
 
 
-def verdict(claim: str, found: Finding, p: float, tost: float) -> str:
+def verdict(claim: str, found: Finding, p: float, tost: float, outside: float = np.nan) -> str:
     """What a claim of "higher", "lower", "different", "equal" or "unequal" comes to.
 
-    `p` and `tost` are the found ones, adjusted over the looks and the family. A difference that
-    the equivalence test finds inside the margin counts as none, whichever its sign: a claim that
-    means any difference, however small, has no margin.
+    `p`, `tost` and `outside` are the found ones, adjusted over the looks and the family. A
+    difference that the equivalence test finds inside the margin counts as none, whichever its sign:
+    a claim that means any difference, however small, has no margin.
 
     - SUPPORTED: a difference is claimed, p <= 0.05 on the claimed side, and the 95 % interval not
-      inside the margin; or "unequal" is claimed and the interval lies wholly outside the margin.
+      inside the margin; or "unequal" is claimed and outside <= 0.05.
     - REFUTED: a difference is claimed and p <= 0.05 on the other side, or tost <= 0.05; or
-      "unequal" and tost <= 0.05; or "equal" and the interval lies wholly outside the margin.
+      "unequal" and tost <= 0.05; or "equal" and outside <= 0.05.
     - EQUIVALENT: "equal" is claimed and tost <= 0.05, that is to say the (adjusted) 90 % interval
       lies inside the margin. No difference found is not equality.
     - INCONCLUSIVE: none of these; these runs do not tell.
     - UNTESTABLE-AS-STATED: never from runs; the claim's own row says why.
-
-    "Wholly outside" is of the unadjusted interval: of one difference on the margin's edge, 2.5 %
-    of looks say so; of several epochs, more.
     """
     inside = tost <= ALPHA
     if claim in ("equal", "unequal"):
-        outside = found.low > found.margin or found.high < -found.margin
-        if not inside and not outside:
+        beyond = outside <= ALPHA
+        if not inside and not beyond:
             return "INCONCLUSIVE"
         said = {"equal": ("EQUIVALENT", "REFUTED"), "unequal": ("REFUTED", "SUPPORTED")}
-        return said[claim][outside]
+        return said[claim][beyond]
     if inside:
         return "REFUTED"
     on_side = {"higher": found.mean > 0, "lower": found.mean < 0, "different": True}[claim]

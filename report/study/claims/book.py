@@ -4,7 +4,7 @@
 """
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,13 +22,27 @@ SECOND_LOOK = BOOK["design"]["second_look"]
 
 
 @dataclass(frozen=True)
+class Amendment:
+    """A correction of a claim's row after its first verdict, `changes` of its fields, and why."""
+
+    claim: str
+    date: str
+    first: str
+    reason: str
+    changes: dict = field(default_factory=dict, hash=False)
+
+
+AMENDMENTS = {row["claim"]: Amendment(**row) for row in BOOK["amendments"]}
+
+
+@dataclass(frozen=True)
 class Claim:
     """A row of claims.toml: a published sentence, or a hypothesis of ours, and what decides it.
 
     `claim` is "higher", "lower", "different", "equal" or "unequal", said of `statistic` of
     `metric` over `arms`, less what the claim is `over`; `margin` is a name in the table of margins,
     a number in the metric's unit, or absent. A row decided by argument has a `verdict` and no arms,
-    one `like` another has the other's test.
+    one `like` another has the other's test. A row with an `amendment` is as that changed it.
     """
 
     id: str
@@ -48,6 +62,7 @@ class Claim:
     verdict: str = ""
     notebook: str = "A1_every_sentence_on_trial.ipynb#How-a-claim-is-decided"
     like: str = ""
+    amendment: Amendment | None = None
 
     @property
     def size(self) -> float:
@@ -66,11 +81,13 @@ SHARED = ("arms", "rates", "statistic", "metric", "over", "margin", "family")
 
 
 def _claims() -> dict[str, Claim]:
-    rows = {row["id"]: row for row in BOOK["claims"]}
+    changes = {name: amendment.changes for name, amendment in AMENDMENTS.items()}
+    rows = {row["id"]: row | changes.get(row["id"], {}) for row in BOOK["claims"]}
     found = {}
     for name, row in rows.items():
         like = rows.get(row.get("like"), {})
-        found[name] = Claim(**{key: like[key] for key in SHARED if key in like} | row)
+        shared = {key: like[key] for key in SHARED if key in like}
+        found[name] = Claim(**shared | row, amendment=AMENDMENTS.get(name))
     return found
 
 

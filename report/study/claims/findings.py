@@ -48,11 +48,6 @@ def distance(a, b):
     return abs(a - b)
 
 
-def nearer(a, b, c):
-    """How much farther from the last arm the first is than the second: below 0 is nearer."""
-    return abs(a - c) - abs(b - c)
-
-
 def between_seeds(a):
     """How far apart one arm's runs with two seeds are; each seed in one pair."""
     half = len(a) // 2
@@ -62,6 +57,11 @@ def between_seeds(a):
 def spread(a, b, margin):
     """See `statistics.spread`."""
     return statistics.spread(a, b)
+
+
+def moves_less(a, b, c, margin):
+    """How much farther the first arm's mean is from the last arm's than the second's is."""
+    return statistics.moves_less(a - c, b - c)
 
 
 def consistency(a, b, margin):
@@ -85,12 +85,12 @@ def closest(a, *others, margin):
 
 
 # With the unit, where it is not the metric's. Those in PER_SEED give one value per seed.
-PER_SEED = ("difference", "interaction", "distance", "nearer", "between_seeds")
+PER_SEED = ("difference", "interaction", "distance", "between_seeds")
 STATISTICS = {
     "difference": (difference, ""),
     "interaction": (interaction, ""),
     "distance": (distance, ""),
-    "nearer": (nearer, ""),
+    "moves_less": (moves_less, ""),
     "between_seeds": (between_seeds, ""),
     "best": (best, ""),
     "each_epoch": (each_epoch, ""),

@@ -8,7 +8,6 @@ from report.study.claims.book import FIRST, LAST
 from report.study.statistics import VERDICTS
 
 OUTCOMES = {"held": " Prediction held.", "failed": " Prediction failed.", "–": ""}
-SAME = "the same within the margin"
 NORMS = ("BN", "LN on the hidden layer", "WN")
 WHICH = {
     "Final test accuracy at the published settings": ("H1", "H2", "H3"),
@@ -67,12 +66,19 @@ def _answer(ledger: pd.DataFrame, name: str) -> str:
 
 
 def state(row: pd.Series) -> str:
-    """Of a row's first arm against the second: higher, lower, SAME, or not told apart."""
+    """What a row's first arm is against the second: higher, lower, equal, or not resolved.
+
+    "possibly negligible" where the interval reaches into the margin; "but within" it where a
+    difference is certain and the margin holds it.
+    """
     if row["verdict"] == "INCONCLUSIVE":
-        return "not told apart"
+        return "not resolved"
+    side = "higher" if row["mean"] > 0 else "lower"
+    least = row["low"] if row["mean"] > 0 else -row["high"]  # of the difference, by its interval
+    margin = f"within {row['margin']:g} {row['unit']}"
     if row["inside"]:
-        return SAME
-    return "higher" if row["mean"] > 0 else "lower"
+        return f"{side}, but {margin}" if least > 0 else f"equal {margin}"
+    return f"{side}, possibly negligible" if least < row["margin"] else side
 
 
 # Counts -----------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ VALUES = {"bn": 0.90, "none": 0.87, "bn_keras": 0.91, "ln": 0.84, "wn": 0.885}
         ("difference", ["bn", "none"], 3),
         ("interaction", ["bn", "none", "bn_keras", "ln"], 3 - 7),
         ("distance", ["none", "bn"], 3),
-        ("nearer", ["wn", "ln", "none"], 1.5 - 3),
+        ("moves_less", ["wn", "ln", "none"], 1.5 - 3),
         ("best", ["bn_keras", "none", "bn"], 1),
         ("best", ["bn", "none", "bn_keras"], -1),
         ("consistency", ["bn", "none"], 0.5),

@@ -124,8 +124,8 @@ def test_share_leaves_ties_out_and_is_the_sign_test():
     assert (nothing.low, nothing.high, nothing.p, nothing.n) == (-0.5, 0.5, 1, 0)
 
 
-def finding(low, high, tost=1.0, p=0.01, margin=0.2):
-    return Finding((low + high) / 2, low, high, 40, p, tost, margin)
+def finding(low, high, tost=1.0, p=0.01, margin=0.2, outside=1.0):
+    return Finding((low + high) / 2, low, high, 40, p, tost, margin, outside)
 
 
 def test_the_weakest_is_the_rival_nearest_to_winning_and_a_loss_is_corrected():
@@ -157,9 +157,35 @@ def test_one_rival_inside_the_margin_is_enough_against_the_best():
 
 def test_the_least_equal_decides_for_all():
     first, last = finding(-0.1, 0.1, tost=0.01), finding(-0.3, 0.1, tost=0.2)
-    assert statistics.least_equal([first, last]) is last
+    assert statistics.least_equal([first, last]) == last
     wide, off = finding(-0.5, 0.5, tost=0.3), finding(0.1, 0.14, tost=0.01)
-    assert statistics.least_equal([wide, off]) is wide  # not the largest mean
+    assert statistics.least_equal([wide, off]) == wide  # not the largest mean
+
+
+def test_that_one_of_several_lies_outside_is_corrected_for_the_choice_that_all_do_is_not():
+    found = [finding(0.3, 0.5, outside=0.01), finding(0.2, 0.4, outside=0.03)]
+    assert statistics.least_equal(found).outside == pytest.approx(0.02)
+    assert statistics.most_equal(found).outside == 0.03
+
+
+def test_outside_is_the_one_sided_p_beyond_the_margin():
+    values = np.random.default_rng(3).normal(0.5, 0.3, 17)
+    expected = scipy_stats.ttest_1samp(values, 0.2, alternative="greater").pvalue
+    assert statistics.mean(values, 0.2).outside == pytest.approx(expected)
+    assert statistics.mean(-values, 0.2).outside == pytest.approx(expected)
+    assert np.isnan(statistics.mean(values).outside)
+
+
+def test_an_arm_that_moves_the_mean_less_is_found_whatever_the_pairs_noise():
+    """Seed by seed the first is farther from 0, as its noise is; its mean is nearer."""
+    rng = np.random.default_rng(4)
+    small, large = rng.normal(0.02, 0.5, 60), rng.normal(-0.3, 0.1, 60)
+    found = statistics.moves_less(small, large)
+    assert np.mean(abs(small)) > np.mean(abs(large))
+    assert found.mean == pytest.approx(abs(small.mean()) - abs(large.mean()))
+    assert found.low < found.mean < found.high < 0 and found.p < 0.01 and found.n == 60
+    assert statistics.moves_less(large, small).p == found.p
+    assert statistics.moves_less(small, -small).p == 1
 
 
 def test_the_most_equal_of_three_is_corrected_for_the_choice():
@@ -167,7 +193,7 @@ def test_the_most_equal_of_three_is_corrected_for_the_choice():
     assert (found.mean, found.tost) == pytest.approx((0.05, 0.03))
 
 
-UP, DOWN, FAR = finding(0.1, 0.5), finding(-0.5, -0.1), finding(0.21, 0.5)
+UP, DOWN, FAR = finding(0.1, 0.5), finding(-0.5, -0.1), finding(0.21, 0.5, outside=0.02)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +210,8 @@ UP, DOWN, FAR = finding(0.1, 0.5), finding(-0.5, -0.1), finding(0.21, 0.5)
         ("equal", UP, 0.5, 0.01, "EQUIVALENT"),
         ("equal", UP, 0.01, 0.06, "INCONCLUSIVE"),  # the interval reaches into the margin
         ("equal", FAR, 0.01, 1, "REFUTED"),
-        ("equal", finding(-0.5, -0.21), 0.01, 1, "REFUTED"),
+        ("equal", finding(-0.5, -0.21, outside=0.02), 0.01, 1, "REFUTED"),
+        ("equal", finding(-0.5, -0.21, outside=0.06), 0.01, 1, "INCONCLUSIVE"),  # adjusted
         ("higher", UP, 0.01, np.nan, "SUPPORTED"),  # no margin
         ("higher", finding(0.1, 0.19), 0.01, 0.06, "INCONCLUSIVE"),  # there, and seen inside
         ("lower", finding(0.1, 0.19, margin=np.nan), 0.01, np.nan, "REFUTED"),
@@ -197,4 +224,4 @@ UP, DOWN, FAR = finding(0.1, 0.5), finding(-0.5, -0.1), finding(0.21, 0.5)
     ],
 )
 def test_verdict(claim, found, p, tost, expected):
-    assert statistics.verdict(claim, found, p, tost) == expected
+    assert statistics.verdict(claim, found, p, tost, found.outside) == expected

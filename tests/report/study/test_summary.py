@@ -72,16 +72,25 @@ def test_in_short_the_conclusions_come_before_the_counts():
     [
         ("SUPPORTED", -0.6, -0.3, False, "lower"),
         ("REFUTED", -0.6, -0.3, False, "lower"),
-        ("REFUTED", 0.05, 0.15, False, "higher"),  # than "lower"; not shown to be inside
-        ("REFUTED", -0.1, 0.15, True, "the same within the margin"),
-        ("EQUIVALENT", -0.15, 0.1, True, "the same within the margin"),
+        ("REFUTED", 0.05, 0.35, False, "higher, possibly negligible"),  # than "lower"
+        ("SUPPORTED", -0.35, -0.15, False, "lower, possibly negligible"),
+        ("REFUTED", -0.1, 0.15, True, "equal within 0.2 points"),
+        ("EQUIVALENT", -0.15, 0.1, True, "equal within 0.2 points"),
+        ("REFUTED", 0.04, 0.15, True, "higher, but within 0.2 points"),
+        ("REFUTED", -0.15, -0.04, True, "lower, but within 0.2 points"),
         ("REFUTED", 0.25, 0.4, False, "higher"),  # an equality
-        ("INCONCLUSIVE", 0.01, 0.15, False, "not told apart"),
+        ("INCONCLUSIVE", 0.01, 0.15, False, "not resolved"),
     ],
 )
 def test_a_conclusion_says_no_more_than_the_verdict(verdict, low, high, inside, expected):
-    row = {"verdict": verdict, "mean": (low + high) / 2, "low": low, "high": high, "inside": inside}
+    row = {"verdict": verdict, "mean": (low + high) / 2, "low": low, "high": high}
+    row |= {"inside": inside, "margin": 0.2, "unit": "points"}
     assert summary.state(pd.Series(row)) == expected
+
+
+def test_a_conclusion_without_a_margin_is_a_side():
+    row = {"verdict": "SUPPORTED", "mean": 0.1, "low": 0.05, "high": 0.15, "inside": False}
+    assert summary.state(pd.Series(row | {"margin": float("nan"), "unit": "points"})) == "higher"
 
 
 def test_conclusions_quote_the_ledger():
@@ -90,6 +99,6 @@ def test_conclusions_quote_the_ledger():
     made = verdicts.ledger(whole(**columns, wn=base + noise(3, 0, 1e-4)))
     which, why = summary.which(made), summary.why(made)
     assert "LN on the hidden layer: higher (+0.59 points, +0.55 to +0.63, n = 30)" in which
-    assert "WN: the same within the margin (" in which
+    assert "WN: equal within 0.2 points (" in which
     assert "both after the convolution: lower (−" in why
-    assert "each at its own best learning rate: not told apart (" in why
+    assert "each at its own best learning rate: not resolved (" in why
