@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from report.cells import failures, merge
+from report.cells import TRY_IT, failures, merge
 from report.exporters import HTMLReport, PDFReport
 from report.plain_text import clean
 from report.processes import children, end_children, only_report, signals_interrupt
@@ -94,10 +94,9 @@ def _clean(build: Path, folders: Iterable[str] = ("notebooks",)) -> None:
 def execute(
     notebooks: list[Path], folder: Path, profile: str, progress: Follower
 ) -> dict[str, NotebookNode]:
-    """Execute the notebooks, two at a time, the last one when the others are done.
+    """Execute the notebooks, one on each core.
 
-    The last one shows what the others trained. A cell that fails stops neither its notebook nor the
-    others: see `cells.failures`.
+    A cell that fails stops neither its notebook nor the others: see `cells.failures`.
     """
     os.environ.update(NORMLIB_PROFILE=profile, NORMLIB_PROGRESS=str(progress.file))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -109,12 +108,10 @@ def execute(
 
     # Not in this thread: there nbclient would take the signals that are to end us.
     others, pool = children(), ThreadPoolExecutor(os.cpu_count())
-    futures = [pool.submit(one, notebook) for notebook in notebooks[:-1]]
+    futures = [pool.submit(one, notebook) for notebook in notebooks]
     try:
         wait(futures, return_when=FIRST_EXCEPTION)
-        done = [future.result() for future in futures]
-        futures += [pool.submit(one, notebook) for notebook in notebooks[-1:]]
-        return dict([*done, *(future.result() for future in futures[len(done) :])])
+        return dict(future.result() for future in futures)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         end_children(others)
@@ -133,6 +130,7 @@ def _execute(notebook: Path, folder: Path) -> NotebookNode:
         timeout=None,
         allow_errors=True,
         record_timing=False,
+        skip_cells_with_tag=TRY_IT,
         store_widget_state=False,
         resources={"metadata": {"path": str(notebook.parent)}},
     )

@@ -10,6 +10,9 @@ from nbformat import NotebookNode
 TITLE = "What normalization really does: a lab report on Batch, Layer and Weight Normalization"
 
 
+TRY_IT = "try-it"  # the tag of cells that a reader may run, and a report leaves out
+
+
 def named(cell: NotebookNode, notebook: str) -> str:
     """How a message names a cell: its notebook, its number if it has one, its first line."""
     number = f"cell {cell.get('execution_count') or '–'}" if cell.cell_type == "code" else "text"
@@ -43,7 +46,11 @@ def merge(executed: dict[str, NotebookNode]) -> NotebookNode:
     """One notebook of all: the first heading of each carries the notebook's name as its anchor."""
     cells = []
     for name, notebook in executed.items():
-        own = copy.deepcopy(notebook.cells)
+        own = [
+            copy.deepcopy(cell)
+            for cell in notebook.cells
+            if TRY_IT not in cell.metadata.get("tags", [])
+        ]
         for cell in own:
             cell.metadata.named = named(cell, f"{name}.ipynb")
         if not own or own[0].cell_type != "markdown" or not re.match("# .", own[0].source):

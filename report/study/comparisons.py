@@ -23,18 +23,23 @@ class Interval:
 
     @property
     def verdict(self) -> str:
-        """Whether the mean is "higher" or "lower" than 0, or "undecided"."""
-        return "higher" if self.low > 0 else "lower" if self.high < 0 else "undecided"
+        """Whether the mean is "higher" or "lower" than 0, or "not resolved"."""
+        return "higher" if self.low > 0 else "lower" if self.high < 0 else "not resolved"
 
     def text(self, unit: str = "points", digits: int = 2) -> str:
         """As `+0.12 points (95 % interval -0.30 to +0.54, n = 3)`."""
-        mean, low, high = (minus(f"{v:+.{digits}f}") for v in (self.mean, self.low, self.high))
+        mean, low, high = (signed(v, digits) for v in (self.mean, self.low, self.high))
         return f"{mean} {unit} (95 % interval {low} to {high}, n = {self.n})"
 
 
 def minus(number: str) -> str:
     """The number with a true minus sign."""
     return number.replace("-", "\N{MINUS SIGN}")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """The number with its sign and so many digits; what rounds to zero is +0."""
+    return minus(f"{round(value, digits) + 0.0:+.{digits}f}")
 
 
 def interval(values: Sequence[float]) -> Interval:
@@ -117,11 +122,10 @@ def difference_table(
 
 def _difference(records, arm: Arm, reference: Arm, values, unit: str) -> dict:
     found = paired(values(records, arm), values(records, reference))
-    low, high = minus(f"{found.low:+.2f}"), minus(f"{found.high:+.2f}")
     return {
         "difference": f"{arm.label} {minus('-')} {reference.label}",
-        f"mean ({unit})": minus(f"{found.mean:+.2f}"),
-        "95 % interval": f"{low} to {high}",
+        f"mean ({unit})": signed(found.mean),
+        "95 % interval": f"{signed(found.low)} to {signed(found.high)}",
         "n": found.n,
         "verdict": found.verdict,
     }
@@ -178,20 +182,3 @@ def _agreement(run: Record, archived: Record) -> str:
     gap = first_steps(run, archived)
     steps = f"every tenth step up to step {FIRST_STEPS}"
     return f"Their losses differ by at most {gap:.0e} (relative), {steps}."
-
-
-def comparison_table(pairs: Iterable[tuple[Record, Record | None]]) -> pd.DataFrame:
-    """One row per pair (run here, archived run): test accuracies in percent, and how equal."""
-    return pd.DataFrame([_comparison(*pair) for pair in pairs])
-
-
-def _comparison(run: Record, archived: Record | None) -> dict:
-    epoch = len(run.test_accuracy)
-    return {
-        "mode": run.arm.label,
-        "seed": run.seed,
-        "epoch": epoch,
-        "your run (%)": _percent(run, epoch),
-        "archived run (%)": _percent(archived, epoch) if archived else "–",
-        "agreement": _agreement(run, archived) if archived else "The archive has no such run.",
-    }

@@ -4,7 +4,7 @@ import inspect
 import io
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from report.study import archive
-from report.study.archive import Record
 
 NUMBER = r"–|nan|[+−-]?\d[\d ]*(\.\d+)?(e[+−-]?\d+)?[ ×%]*"
 
@@ -32,7 +31,7 @@ def figure(drawn: Figure, number: str, caption: str, alt: str) -> None:
 
 
 def _png(drawn: Figure) -> bytes:
-    """With 256 colours, which plots do not exceed by an eye: a third of the bytes."""
+    """Quantized to 256 colours: no visible change, and a third of the bytes."""
     whole, small = io.BytesIO(), io.BytesIO()
     drawn.savefig(whole, dpi=170)
     Image.open(whole).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
@@ -71,13 +70,6 @@ def prose(text: str) -> None:
 def source(function: Callable) -> None:
     """Print the code of a function as it stands in its file, without its docstring."""
     print(re.sub(r'\n +""".*?"""', "", inspect.getsource(function), count=1, flags=re.S).rstrip())
-
-
-def environments(records: Iterable[Record]) -> None:
-    """Say on what machine and with which versions the records were computed."""
-    found = {tuple(record.environment.items()): None for record in records}
-    for one in found:
-        prose(", ".join(f"{name} {value}" for name, value in one) + ".")
 
 
 def _caption(number: str, caption: str) -> None:

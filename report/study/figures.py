@@ -28,6 +28,7 @@ sns.set_theme(context="notebook", style="ticks", rc={
 GREY, BLUE, SKY = "#555555", "#0173b2", "#56b4e9"
 ORANGE, YELLOW, GREEN, PINK = "#d55e00", "#de8f05", "#029e73", "#cc78bc"
 BROWN, OLIVE, VIOLET, NAVY, CRIMSON = "#8c564b", "#8a9a2b", "#5b4bb2", "#1b2a5e", "#a3123a"
+TEAL = "#1f8a8a"
 COLORS = {
     ("none", "ours"): GREY,
     ("batch", "ours"): BLUE,
@@ -37,6 +38,7 @@ COLORS = {
     ("batch", "shared"): NAVY,
     ("layer", "ours"): ORANGE,
     ("layer", "keras"): YELLOW,
+    ("group", "ours"): TEAL,
     ("weight", "ours"): GREEN,
     ("weight", "published"): OLIVE,
     ("rms", "ours"): CRIMSON,
@@ -58,7 +60,7 @@ def style(arm: Arm) -> dict:
 
 
 def per_epoch(records: Sequence[Record], *metrics: str) -> Figure:
-    """One panel a metric against epochs: every seed thin, the mean of the seeds thick."""
+    """One panel per metric against epochs: every seed faint, their mean thick with its interval."""
     figure, axes = plt.subplots(1, len(metrics), figsize=(5.2 * len(metrics) + 1, 4), squeeze=False)
     for ax, metric in zip(axes[0], metrics, strict=True):
         for arm, runs in by_arm(records).items():
@@ -79,14 +81,30 @@ def draw_metric(ax, arm: Arm, curves: pd.DataFrame, metric: str) -> None:
         ax.plot(place, PUBLISHED[arm], "D", markersize=6, color=style(arm)["color"])
 
 
+def _width(arm: Arm) -> float:
+    """Of a mean's line: Keras's is thin, since ours lies under it."""
+    return 1.2 if arm.implementation == "keras" else 2.8
+
+
+FEW = 10  # seeds, up to which each is a line that can be followed
+
+
 def draw_seeds_and_mean(ax, arm: Arm, curves: pd.DataFrame) -> None:
-    """Every seed, a column of the curves, thin, and their mean thick, against the index."""
-    ax.plot(curves, linewidth=0.8, alpha=0.45, **style(arm))
-    ax.plot(curves.mean(axis=1), linewidth=2.4, label=arm.label, **style(arm))
+    """Every seed, a column of the curves, thin, and their mean thick, against the index.
+
+    More than FEW seeds are faint, and a band is the 95 % interval of their mean.
+    """
+    many = curves.shape[1] > FEW
+    ax.plot(curves, linewidth=0.8, alpha=0.12 if many else 0.45, **style(arm))
+    ax.plot(curves.mean(axis=1), linewidth=_width(arm), label=arm.label, **style(arm))
+    if many:
+        ends = curves.apply(comparisons.interval, axis=1)
+        low, high = ([getattr(end, name) for end in ends] for name in ("low", "high"))
+        ax.fill_between(curves.index, low, high, color=style(arm)["color"], alpha=0.35, linewidth=0)
 
 
-def per_step(records: Sequence[Record], window: int = 10) -> Figure:
-    """Minibatch loss every 10 steps: every seed faint, and a running mean of the seeds' mean."""
+def per_step(records: Sequence[Record], window: int = 3) -> Figure:
+    """Minibatch loss every 10 steps: a running mean of the seeds' mean; a few seeds faint."""
     figure, ax = plt.subplots(figsize=(8, 4))
     draw_losses(ax, records, window)
     ax.legend(fontsize="small")
@@ -99,12 +117,36 @@ def draw_losses(ax, records: Sequence[Record], window: int) -> None:
         losses = np.array([run.loss_every_10 for run in runs])
         steps = 10 * np.arange(losses.shape[1])
         mean = pd.Series(losses.mean(0)).rolling(window, min_periods=1).mean()
-        ax.plot(steps, losses.T, linewidth=0.4, alpha=0.25, **style(arm))
-        ax.plot(steps, mean, linewidth=2, label=arm.label, **style(arm))
+        if len(losses) <= FEW:
+            ax.plot(steps, losses.T, linewidth=0.4, alpha=0.25, **style(arm))
+        ax.plot(steps, mean, linewidth=_width(arm), label=arm.label, **style(arm))
     ax.set(xlabel="step (minibatches of 100 images)", ylabel="training loss (nats)", yscale="log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter("")
+
+
+def over_archive(run: Record, records: Sequence[Record], window: int = 5) -> Figure:
+    """A run's minibatch losses over those of archived runs: of each arm the range of its seeds."""
+    figure, ax = plt.subplots(figsize=(8, 4))
+    steps = len(run.loss_every_10)
+    for arm, runs in by_arm(records).items():
+        curves = _smooth([r.loss_every_10[:steps] for r in runs], window)
+        low, high = curves.quantile(0.05, axis=1), curves.quantile(0.95, axis=1)
+        label = f"{arm.label}, nine of ten seeds"
+        ax.fill_between(curves.index, low, high, alpha=0.3, label=label, color=style(arm)["color"])
+    label = f"{run.arm.label}, seed {run.seed}, here"
+    ax.plot(_smooth([run.loss_every_10], window), color="black", linewidth=1.8, label=label)
+    ax.set(xlabel="step (minibatches of 100 images)", ylabel="training loss (nats)", yscale="log")
+    ax.legend(fontsize="small")
+    plt.close(figure)  # or a notebook would show it twice
+    return figure
+
+
+def _smooth(losses: Sequence[Sequence[float]], window: int) -> pd.DataFrame:
+    """Running means of losses every 10 steps, a column per run."""
+    columns = pd.DataFrame(losses).T.rolling(window, min_periods=1).mean()
+    return columns.set_index(10 * columns.index)
 
 
 def distance(records: Sequence[Record], pairs: Iterable[tuple[Arm, Arm]]) -> Figure:

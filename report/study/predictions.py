@@ -4,12 +4,12 @@ from report.study.comparisons import Interval
 
 
 def of_side(predicted: str, *found: Interval) -> str:
-    """Whether every interval has the predicted verdict; "undecided" if none says the opposite."""
+    """Whether every interval has the predicted verdict; unresolved if none says the opposite."""
     verdicts = {each.verdict for each in found}
     if verdicts == {predicted}:
         return "The prediction held."
-    if predicted != "undecided" and verdicts <= {predicted, "undecided"}:
-        return "The prediction is undecided."
+    if predicted != "not resolved" and verdicts <= {predicted, "not resolved"}:
+        return "The prediction is not resolved."
     return "The prediction failed."
 
 
@@ -23,4 +23,4 @@ def within(found: Interval, points: float) -> str:
     if max(abs(found.low), abs(found.high)) < points:
         return of_fact(True)
     outside = found.low > points or found.high < -points
-    return of_fact(False) if outside else "The prediction is undecided."
+    return of_fact(False) if outside else "The prediction is not resolved."

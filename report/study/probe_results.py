@@ -75,6 +75,36 @@ def lengths_over_none(found: pd.DataFrame, arm: Arm) -> dict[str, Interval]:
     }
 
 
+def kernel_table(records: Iterable[Record]) -> pd.DataFrame:
+    """One row per WN and kernel: the squared ratio of g and ‖v‖, and the length w ends with."""
+    found = measured(records)
+    arms = [arm for arm in dict.fromkeys(found["arm"]) if arm != NONE]
+    return pd.DataFrame([row for arm in arms for row in _kernels(found, arm)])
+
+
+def _kernels(found: pd.DataFrame, arm: Arm) -> list[dict]:
+    rows, means = found[found["arm"] == arm], farthest_from_one(found, arm)
+    lengths = lengths_over_none(found, arm)
+
+    def units(kernel: str) -> float:
+        highest, lowest = (
+            rows[f"{kernel} highest ratio"].max(),
+            rows[f"{kernel} lowest ratio"].min(),
+        )
+        return max(highest - 1, 1 - lowest)
+
+    return [
+        {
+            "norm": arm.mode,
+            "kernel": kernel,
+            "squared ratio, mean over units, leaves 1 by": f"{100 * means[kernel]:.1f} %",
+            "a single unit's, by": f"{100 * units(kernel):.0f} %",
+            "length at the end, times that without": times(lengths[kernel]),
+        }
+        for kernel in KERNELS
+    ]
+
+
 def log_mean(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
     """The mean of the arm's logarithms over all steps, by seed."""
     rows = found[found["arm"] == arm]

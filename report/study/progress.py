@@ -19,8 +19,10 @@ from IPython.display import HTML, clear_output, display
 
 
 def clock(seconds: float) -> str:
-    """Seconds as minutes and seconds, 63 as '1:03'."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    """Seconds as minutes and seconds, 63 as '1:03', or with hours, 3723 as '1:02:03'."""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 @dataclass
@@ -42,15 +44,19 @@ class State:
         return (
             f"{self.label}: epoch {self.epoch} of {self.epochs}, step {self.done} of {self.total}, "
             f"training accuracy {100 * self.accuracy:.1f} %; {self.runs_done} of {self.runs} runs "
-            f"done, about {clock(self.seconds_left)} left"
+            f"done{self._left()}"
         )
+
+    def _left(self) -> str:
+        return "" if self.seconds_left is None else f", about {clock(self.seconds_left)} left"
 
 
 class Reporter:
     """Collects the states of a sweep's runs, and shows the newest where it fits this process."""
 
     def __init__(self, runs: int):
-        self.begin, self.runs, self.states, self.newest = time.monotonic(), runs, {}, None
+        self.runs, self.states, self.newest = runs, {}, None
+        self.first: tuple[float, float] | None = None  # time and share, when the first had compiled
         self.target, self.handle = os.environ.get("NORMLIB_PROGRESS"), None
         self.pause, self.next = (0.5 if sys.stderr.isatty() or _in_notebook() else 10), 0.0
 
@@ -67,8 +73,17 @@ class Reporter:
         share = sum(s.done / s.total for s in self.states.values()) / self.runs
         state.runs_done = sum(s.done == s.total for s in self.states.values())
         state.runs = self.runs
-        state.seconds_left = (time.monotonic() - self.begin) * (1 - share) / share
+        state.seconds_left = self._left(time.monotonic(), share)
         self._write(state, share)
+
+    def _left(self, now: float, share: float) -> float | None:
+        """The seconds left, by the steps since the first state was shown; None if there are none.
+
+        What came before, starting TensorFlow and compiling, says nothing of the steps.
+        """
+        self.first = self.first or (now, share)
+        begin, done = self.first
+        return (now - begin) * (1 - share) / (share - done) if share > done else None
 
     def close(self) -> None:
         """Leave nothing behind in a notebook's output."""

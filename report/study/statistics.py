@@ -163,6 +163,16 @@ def holm(p: Sequence[float], looks: int) -> np.ndarray:
     return np.minimum(1, steps)[np.argsort(order)]
 
 
+def answer(found: Finding, p: float, tost: float) -> str:
+    """What a question comes to, by the adjusted `p` and `tost`: how the first is to the second.
+
+    "equal" if tost <= 0.05, else "higher" or "lower" if p <= 0.05, else "not resolved".
+    """
+    if tost <= ALPHA:
+        return "equal"
+    return ("higher" if found.mean > 0 else "lower") if p <= ALPHA else "not resolved"
+
+
 def verdict(claim: str, found: Finding, p: float, tost: float, outside: float = np.nan) -> str:
     """What a claim of "higher", "lower", "different", "equal" or "unequal" comes to.
 

@@ -145,9 +145,3 @@ def archived(run: Record) -> Record | None:
         and arm.epochs >= run.arm.epochs
     ]
     return max(longer, key=lambda record: record.arm.epochs, default=None)
-
-
-def live_runs() -> list[tuple[Record, Record | None]]:
-    """The latest live run of each arm and seed in this profile, each with the archived one."""
-    runs = current(archive.read([archive.LIVE])).values()
-    return [(run, archived(run)) for run in runs if run.arm.profile == data.profile()]

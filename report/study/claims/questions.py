@@ -39,6 +39,10 @@ class Question:
     statistic: str = "difference"
     rates: str = ""
 
+    def is_chosen(self) -> bool:
+        """Whether its arms have the learning rates that they are to be compared at."""
+        return not self.rates or RATES[self.rates]["chosen"].keys() >= set(self.arms)
+
     def settings(self) -> tuple[Arm, ...]:
         """The arms compared, at their chosen learning rates; KeyError before these are chosen."""
         return tuple(

@@ -10,7 +10,7 @@ from report.study import statistics
 from report.study.claims import book, findings
 from report.study.claims.book import LOOKS, Claim
 from report.study.claims.findings import Records, Seeds
-from report.study.comparisons import minus
+from report.study.comparisons import signed
 
 RESAMPLES = 9999
 CHUNK = 250  # replicates at once: 20 MB for 10 000 test images
@@ -95,7 +95,7 @@ def _row(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarray) -> di
 
 
 def _interval(low: float, high: float, digits: int = 2) -> str:
-    return minus(f"{low:+.{digits}f} to {high:+.{digits}f}")
+    return f"{signed(low, digits)} to {signed(high, digits)}"
 
 
 def _over_images(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarray) -> str:

@@ -65,6 +65,20 @@ def _answer(ledger: pd.DataFrame, name: str) -> str:
     return f"{state(row)} ({effect}, n = {row['n']})"
 
 
+def findings(ledger: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """What these rows ask, what was found, its effect with the 95 % interval, and from how many."""
+    rows = ledger.set_index("id").loc[[*names]]
+    return pd.DataFrame(
+        {
+            "id": rows.index,
+            "hypothesis": rows["claim"].to_list(),
+            "finding": [state(row) for _, row in rows.iterrows()],
+            "effect (95 % interval)": rows["effect (95 % interval)"].to_list(),
+            "n": rows["n"].to_list(),
+        }
+    )
+
+
 def state(row: pd.Series) -> str:
     """What a row's first arm is against the second: higher, lower, equal, or not resolved.
 

@@ -249,3 +249,34 @@ def ledger(runs, arms):
         for seed in LOOKS[number - 1]
     }
     return result, needed
+
+
+# The questions -----------------------------------------------------------------------------------
+
+
+def answers(family, settings, runs):
+    """By question of a family, whose arms are given: answer, (mean, low, high), deciding p."""
+    asked = [row for row in BOOK["questions"] if row["family"] == family]
+    seeds = range(300, 300 + BOOK["families"][family]["seeds"])
+    found = {}
+    for row in asked:
+        x = [
+            [value("test_accuracy", runs[arm, s])[0] for s in seeds] for arm in settings[row["id"]]
+        ]
+        x = np.array(x, float)
+        signs = {2: [1, -1], 4: [1, -1, -1, 1]}[len(x)]
+        found[row["id"]] = student(signs @ x, BOOK["margins"]["points"])
+    adjusted = {}
+    for kind in ("p", "tost"):
+        largest = 0.0
+        ranked = sorted(found, key=lambda name: getattr(found[name], kind))
+        for rank, name in enumerate(ranked):
+            largest = max(largest, min(1, (len(found) - rank) * getattr(found[name], kind)))
+            adjusted[name, kind] = largest
+    result = {}
+    for name, of in found.items():
+        p, tost = adjusted[name, "p"], adjusted[name, "tost"]
+        side = "higher" if of.mean > 0 else "lower"
+        answer = "equal" if tost <= 0.05 else side if p <= 0.05 else "not resolved"
+        result[name] = answer, (of.mean, of.low, of.high), tost if answer == "equal" else p
+    return result

@@ -31,7 +31,7 @@ def test_interval_covers_the_true_mean_19_times_in_20():
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
-    [(0.1, 0.3, "higher"), (-0.3, -0.1, "lower"), (-0.1, 0.3, "undecided")],
+    [(0.1, 0.3, "higher"), (-0.3, -0.1, "lower"), (-0.1, 0.3, "not resolved")],
 )
 def test_verdict(low, high, verdict):
     assert Interval((low + high) / 2, low, high, 3).verdict == verdict
@@ -45,11 +45,11 @@ UP, DOWN, OPEN = Interval(1, 0.5, 1.5, 3), Interval(-1, -1.5, -0.5, 3), Interval
     [
         ("higher", [UP], "held"),
         ("higher", [DOWN], "failed"),
-        ("higher", [OPEN], "undecided"),
-        ("higher", [UP, OPEN], "undecided"),
+        ("higher", [OPEN], "not resolved"),
+        ("higher", [UP, OPEN], "not resolved"),
         ("higher", [UP, DOWN], "failed"),
-        ("undecided", [OPEN, OPEN], "held"),
-        ("undecided", [OPEN, UP], "failed"),
+        ("not resolved", [OPEN, OPEN], "held"),
+        ("not resolved", [OPEN, UP], "failed"),
     ],
 )
 def test_outcome(predicted, found, word):

@@ -1,5 +1,7 @@
 """Progress of sweeps: where it is shown, and where it is not."""
 
+import pytest
+
 from report.study import progress
 
 
@@ -22,6 +24,21 @@ def test_progress_goes_to_the_side_channel(tmp_path, monkeypatch, capfd):
     assert len(lines) == 3
     assert all(f'"runs_done": {i}, "runs": 2' in line for i, line in enumerate(lines))
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_time_left_is_that_of_the_steps_without_the_compiling(monkeypatch):
+    now, shown = [0.0], []
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    reporter = progress.Reporter(runs=1)
+    monkeypatch.setattr(reporter, "_write", lambda state, share: shown.append(state))
+    for seconds, done in ((30, 10), (31, 20), (32, 30)):  # half a minute until the first
+        now[0], reporter.next = seconds, 0
+        reporter.take(progress.State("our BN, seed 0", done, 600, 1, 1, 0.5))
+        reporter.show()
+    assert shown[0].seconds_left is None
+    assert [s.seconds_left for s in shown[1:]] == pytest.approx([58, 57])
+    assert "left" not in shown[0].text() and shown[1].text().endswith(", about 0:58 left")
+    assert progress.clock(3723) == "1:02:03" and progress.clock(63) == "1:03"
 
 
 def test_progress_is_silent_when_off_and_on_stderr_in_a_plain_process(monkeypatch, capfd):

@@ -45,7 +45,7 @@ def test_gaps_are_arm_less_reference():
 def test_beyond_asks_of_a_gap_whether_it_is_higher_than_some_points():
     found = sweep_errors.gap(RECORDS, arms.NONE, SLOW)
     assert sweep_errors.beyond(found, 5).mean == pytest.approx(found.mean - 5)
-    assert found.low < 9 < found.mean and sweep_errors.beyond(found, 9).verdict == "undecided"
+    assert found.low < 9 < found.mean and sweep_errors.beyond(found, 9).verdict == "not resolved"
     assert sweep_errors.beyond(found, found.low - 0.1).verdict == "higher"
     assert sweep_errors.beyond(found, found.high + 0.1).verdict == "lower"
 
@@ -54,8 +54,8 @@ def test_beyond_asks_of_a_gap_whether_it_is_higher_than_some_points():
     ("low", "high", "word"),
     [
         (-1.9, 1.9, "held"),
-        (-2.1, 1, "is undecided"),
-        (-1, 2.1, "is undecided"),
+        (-2.1, 1, "is not resolved"),
+        (-1, 2.1, "is not resolved"),
         (2.1, 4, "failed"),
         (-4, -2.1, "failed"),
     ],
