@@ -65,6 +65,22 @@ def _answer(ledger: pd.DataFrame, name: str) -> str:
     return f"{state(row)} ({effect}, n = {row['n']})"
 
 
+def verdict_table(ledger: pd.DataFrame) -> pd.DataFrame:
+    """How many claims came to each verdict, the published report's and ours."""
+    owner = (ledger["section"] == "ours").map({True: "ours", False: "published sentences"})
+    counts = pd.crosstab(ledger["verdict"], owner)[["published sentences", "ours"]]
+    counts = counts.reindex([verdict for verdict in VERDICTS if verdict in counts.index])
+    return counts.reset_index()
+
+
+def prediction_table(ledger: pd.DataFrame) -> pd.DataFrame:
+    """How our predictions fared, one per test, by whether the runs decided the claim."""
+    own = ledger[(ledger["like"] == "") & (ledger["outcome"] != "–")]
+    left = (own["verdict"] == "INCONCLUSIVE").map({True: "claim left open", False: "claim decided"})
+    counts = pd.crosstab(own["outcome"].rename("prediction"), left)
+    return counts[["claim decided", "claim left open"]].reset_index()
+
+
 def findings(ledger: pd.DataFrame, *names: str) -> pd.DataFrame:
     """What these rows ask, what was found, its effect with the 95 % interval, and from how many."""
     rows = ledger.set_index("id").loc[[*names]]

@@ -33,6 +33,19 @@ def test_counts_go_by_verdict_in_one_order():
     )
 
 
+def test_verdicts_and_predictions_are_counted_in_tables():
+    made = ledger(FAILED, HELD, ARGUED, OPEN)
+    assert summary.verdict_table(made).to_numpy().tolist() == [
+        ["SUPPORTED", 0, 1], ["REFUTED", 2, 0], ["INCONCLUSIVE", 0, 1],
+    ]  # fmt: skip
+    assert summary.prediction_table(made).to_numpy().tolist() == [["failed", 1, 1], ["held", 1, 0]]
+    shared = ledger(HELD, HELD, OPEN, like=["", "H2", ""])
+    assert summary.prediction_table(shared).to_numpy().tolist() == [
+        ["failed", 0, 1],
+        ["held", 1, 0],
+    ]
+
+
 def test_a_test_and_its_prediction_count_once_however_many_sentences_share_it():
     counts = summary.counts(ledger(HELD, HELD, like=["", "H2"]))
     for text in ("put to 1 tests", "2 SUPPORTED", "1 held and 0 failed"):

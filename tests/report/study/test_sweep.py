@@ -42,12 +42,14 @@ def test_run_trains_what_is_missing_and_returns_it_in_order(folders):
     assert again[0].seconds == first[0].seconds  # not trained again
 
 
+@pytest.mark.slow
 def test_a_record_does_not_depend_on_how_many_ran_beside_it(folders):
     (alone,) = pool.train([(SMALL, 5)])
     beside = {record.key: record for record in pool.train([(SMALL, 5), (SMALL, 6)])}
     assert alone.numbers() == beside[SMALL, 5].numbers() != beside[SMALL, 6].numbers()
 
 
+@pytest.mark.slow
 def test_fresh_retrains_what_is_there(folders):
     archive.append(known(SMALL, 0), folders / "OWN")
     (found,) = sweep.run(Experiment("some", (SMALL,), (0,)), fresh=True)
@@ -83,6 +85,7 @@ def test_finished_runs_survive_a_failing_one(folders, monkeypatch):
     assert sorted(key[1] for key in archive.read([folders / "OWN"])) == [0, 2]
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_its_run_only_and_a_restart_trains_it(folders, monkeypatch):
     experiment = Experiment("some", (dataclasses.replace(SMALL, epochs=2),), (0, 1))
     sound = worker.State
