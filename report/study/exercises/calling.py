@@ -34,7 +34,7 @@ class _TooLong(BaseException):
 def outputs(function: Callable, exercise: Exercise, inputs: list[tuple]) -> list[Arrays]:
     """Return the function's outputs on all inputs, as float64; raises NoAnswer."""
     call = _through_the_tape(function) if exercise.of_the_tape else function
-    reasons = []
+    refused, raised = [], []
     for convert in _conversions(function, exercise):
         try:
             with _limited(SECONDS), warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -46,10 +46,10 @@ def outputs(function: Callable, exercise: Exercise, inputs: list[tuple]) -> list
         except KeyboardInterrupt:
             raise
         except NoAnswer as error:
-            reasons.append(str(error))
+            refused.append(str(error))
         except BaseException as error:  # whatever a function may raise
-            reasons.append(_said(error, function))
-    raise NoAnswer(reasons[0])
+            raised.append(_said(error, function))
+    raise NoAnswer((refused + raised)[0])
 
 
 @contextmanager

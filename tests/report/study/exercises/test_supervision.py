@@ -119,12 +119,22 @@ def test_its_folder_is_a_copy_and_what_others_handed_in_is_not_there(outcomes, t
     deleting = (
         "import os, pathlib, shutil\nhere = sorted(p.name for p in pathlib.Path().iterdir())\n"
         "assert here == ['helper.py', 'mine.py'], here\nfrom helper import root\n"
-        "shutil.rmtree(os.getcwd())\nfor p in pathlib.Path.home().glob('*'): p.unlink()\n"
+        "assert pathlib.Path.home() == pathlib.Path.cwd()\nshutil.rmtree(os.getcwd())\n"
     )
     found = outcomes(deleting + RIGHT.replace("np.sqrt", "root"), [folder / "other.py"])
     assert all(right(*item) for item in found.items())
     names = {"helper.py", "other.py", "grades", "mine.py"}
     assert {file.name for file in folder.iterdir()} == names
+
+
+def test_what_the_sheet_calls_neither_checks_nor_trains(outcomes):
+    cell = (
+        "from report.study.exercises.checking import check\n"
+        "from report.study.exercises.training import compare\nimport sys\n"
+        "assert (check(1), compare(1), 'tensorflow' in sys.modules) == (None, None, False)\n"
+    )
+    found = outcomes([cell + RIGHT])
+    assert all(right(*item) for item in found.items())
 
 
 def test_a_file_that_is_gone_meanwhile_is_a_sentence(tmp_path):
