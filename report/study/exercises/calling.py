@@ -37,7 +37,7 @@ def outputs(function: Callable, exercise: Exercise, inputs: list[tuple]) -> list
     refused, raised = [], []
     for convert in _conversions(function, exercise):
         try:
-            with _limited(SECONDS), warnings.catch_warnings(), np.errstate(all="ignore"):
+            with _limited(SECONDS), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return [_called(call, exercise, given, convert) for given in inputs]
         except _TooLong:
