@@ -68,7 +68,7 @@ def _copied(file: Path, others: list[Path], home: Path) -> Path:
 
     shutil.rmtree(home, ignore_errors=True)
     with suppress(shutil.Error):  # what cannot be read is not copied
-        shutil.copytree(file.parent, home, ignore=ignored, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(file.parent, home, ignore=ignored, symlinks=True)
     return Path(shutil.copy(file, home))
 
 

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from contextlib import suppress
+import warnings
 
 import numpy as np
 import pytest
@@ -142,13 +142,16 @@ def test_moving_statistics_may_be_updated_where_they_are():
 def test_an_endless_loop_is_ended_and_the_alarm_is_as_it_was(monkeypatch):
     monkeypatch.setattr(calling, "SECONDS", 0.2)
 
+    alarms = []
+
     def endless(x, gamma, beta, epsilon):
-        with suppress(BaseException):  # the first alarm is swallowed
-            while True:
+        try:
+            while not alarms:
                 time.sleep(0.01)
-        for _ in range(100):  # so that the test ends, too, where no second one comes
-            with suppress(Exception):
-                time.sleep(0.01)
+        except BaseException:  # so that a second alarm has to come
+            alarms.append(1)
+        for _ in range(100):
+            time.sleep(0.01)
         return x
 
     before = signal.getsignal(signal.SIGALRM)
@@ -187,9 +190,12 @@ def test_the_first_library_is_that_which_the_function_names():
     assert set(seen) == {np.ndarray}
 
 
-def test_warnings_of_the_function_are_not_the_students_problem(recwarn):
-    outputs(lambda x, *_: x / 0)
-    assert not recwarn.list
+def test_warnings_of_the_function_are_not_the_students_problem():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        outputs(lambda x, *_: x / np.zeros(()))
+        assert not caught and warnings.filters == before
 
 
 def numpys(x, gamma, beta):
