@@ -2,7 +2,7 @@
 
 import json
 import os
-import time
+import secrets
 
 import nbformat
 import numpy as np
@@ -188,14 +188,15 @@ def test_a_long_reason_is_cut_and_one_line():
 
 
 def test_what_it_began_ends_with_it(outcomes):
+    sleep = ["sleep", f"987.{secrets.randbelow(10**9)}"]  # which nobody else has begun
     begun = (
-        "import subprocess\nsleeping = [subprocess.Popen(['sleep', '987'], start_new_session=new)"
+        f"import subprocess\nsleeping = [subprocess.Popen({sleep}, start_new_session=new)"
         " for new in (True, False)]\n"
     )
-    outcomes(begun + RIGHT)
-    time.sleep(0.1)
-    commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
-    assert ["sleep", "987"] not in commands
+    found = outcomes(begun + RIGHT)
+    assert all(right(*item) for item in found.items())
+    left = [one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == sleep]
+    assert psutil.wait_procs(left, timeout=5)[1] == []
 
 
 def test_arrays_go_over_and_come_back():
