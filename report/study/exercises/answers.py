@@ -33,6 +33,8 @@ def judge(exercise: Exercise, seed: int, outputs: list[Arrays]) -> Answer:
         for name, array, expected in zip(exercise.outputs, arrays, right, strict=True):
             shapes = f"has the shape {array.shape} and should have {expected.shape}."
             if np.squeeze(array).shape != np.squeeze(expected).shape:
+                if array.shape in {other.shape for other in right}:
+                    shapes += f" Are the outputs in the order {', '.join(exercise.outputs)}?"
                 return refused(exercise, f"{name} {shapes}")
             if array.shape != expected.shape:
                 remarks.setdefault(name, f"But {name} {shapes}")

@@ -94,6 +94,10 @@ def ragged(x, gamma, beta, epsilon):
     return [[1.0, 2.0], [3.0]]
 
 
+def named(x, gamma, beta, epsilon):
+    return {"y": x}
+
+
 SENTENCES = {
     unwritten: "not written yet.",
     without_keepdims: "it raises ValueError at `return x - x.mean(1)`: operands could not be "
@@ -112,6 +116,7 @@ SENTENCES = {
     half: "y holds float16 numbers: compute in float32 or float64.",
     text: "y holds <U1 numbers: compute in float32 or float64.",
     ragged: "y is no array, but a list.",
+    named: "y is no array, but a dict.",
 }
 
 
@@ -124,7 +129,7 @@ def test_one_number_of_values_is_as_good_as_a_tuple_of_one():
     plain = outputs(lambda x, gamma, beta, epsilon: x)
     assert np.array_equal(outputs(lambda x, *_: (x,))[1][0], plain[1][0])
     assert sentence(lambda *a: a[0], MOVING) == (
-        "it returns 1 value, not y and moving_mean and moving_variance."
+        "it returns one ndarray, not y and moving_mean and moving_variance."
     )
 
 
@@ -206,6 +211,10 @@ def eager(x, gamma, beta):
     return x - tf.reduce_mean(x) + float(x[0, 0].numpy())
 
 
+def row_by_row(x, gamma, beta):
+    return tf.stack([gamma * row + beta for row in x])
+
+
 def flattened(x, gamma, beta):
     return tf.reshape(x, [-1])
 
@@ -213,6 +222,7 @@ def flattened(x, gamma, beta):
 @pytest.mark.parametrize(("function", "said"), [
     (numpys, "no gradient comes back through it: use TensorFlow's operations alone."),
     (eager, "has no attribute 'numpy'"),
+    (row_by_row, "the network makes a graph of it, which fails: OperatorNotAllowedInGraphError"),
     (flattened, "y has the shape (6,) and should have (2, 3)."),
     (unwritten.__class__(unwritten.__code__, globals(), argdefs=(0,)), "not written yet."),
 ])  # fmt: skip
