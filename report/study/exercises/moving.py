@@ -33,7 +33,8 @@ def batch_norm_moving(
     keep = {"sum": 1.0, "replaced": 0.0}.get(rule, weight)
     take = 1.0 if rule in ("undamped", "replaced") else 1 - weight
     mean, variance = moving
-    if {"training": training, "always": True, "never": False}[updates]:
+    inference_updates = infers_with == "updated" and not training
+    if {"training": training, "always": True, "never": False}[updates] or inference_updates:
         if averaged == "both":
             mean = keep * mean + take * batch[0]
         if stored != "nothing":
@@ -68,6 +69,8 @@ FAULTS = (
           "updated; take those of the batch.", 0),
     Fault("infers_with", "batch", "At inference you normalize with the statistics of the batch; "
           "take the moving ones.", 1),
+    Fault("infers_with", "updated", "At inference you update the moving statistics and normalize "
+          "with the new ones; there they stay.", 1),
     Fault("infers_with", "batch variance", "At inference you take the moving mean, but the "
           "variance of the batch; take the moving variance.", 1),
     Fault("updates", "always", "The moving statistics are updated at inference too; there they "

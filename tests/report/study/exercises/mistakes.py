@@ -130,7 +130,8 @@ def batch_norm_moving(x, gamma, beta, moving_mean, moving_variance, training, mo
     variance = np.sum((x - mean) ** 2, axis=0) / n
     new_mean, new_variance = mean, variance
     keep, take = momentum, 1 - momentum
-    if training:
+    update = training
+    if update:
         pass  # the next two lines may be gone
         moving_mean = keep * old_mean + take * new_mean
         moving_variance = keep * old_variance + take * new_variance
@@ -161,8 +162,12 @@ MOVING_EDITS = {
     ("infers_with", "batch variance"): [
         ("else (old_mean, old_variance)", "else (old_mean, variance)")
     ],
-    ("updates", "always"): [("    if training:", "    if True:")],
-    ("updates", "never"): [("    if training:", "    if False:")],
+    ("infers_with", "updated"): [
+        ("    if ", "    update = update or not training\n    if "),
+        ("else (old_mean, old_variance)", "else (moving_mean, moving_variance)"),
+    ],
+    ("updates", "always"): [("update = training", "update = True")],
+    ("updates", "never"): [("update = training", "update = False")],
     ("stored", "nothing"): [(UPDATE_VARIANCE, "")],
     ("averaged", "variance"): [(UPDATE_MEAN, "")],
     ("old", "new"): [
