@@ -189,10 +189,16 @@ def test_a_long_reason_is_cut_and_one_line():
 
 def test_what_it_began_ends_with_it(outcomes):
     sleep = ["sleep", f"987.{secrets.randbelow(10**9)}"]  # which nobody else has begun
-    begun = (
-        f"import subprocess\nsleeping = [subprocess.Popen({sleep}, start_new_session=new)"
-        " for new in (True, False)]\n"
-    )
+    begun = f"""
+import os, subprocess, time
+subprocess.Popen({sleep})
+subprocess.Popen({sleep}, start_new_session=True)
+if os.fork() == 0:  # whose parent is gone, and which is known by its mark alone
+    subprocess.Popen({sleep}, start_new_session=True)
+    os._exit(0)
+subprocess.Popen({sleep}, start_new_session=True, env={{}})  # which has none, but was seen
+time.sleep(1)
+"""
     found = outcomes(begun + RIGHT)
     assert all(right(*item) for item in found.items())
     left = [one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == sleep]
