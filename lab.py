@@ -56,6 +56,8 @@ GRACE = 5  # seconds that a command has to tidy up after a signal
 SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has but the latter
 MARK = "NORMLIB_LAB"  # the variable by which we know what a command started
+# Waits for the end of its input, which comes with ours even if we are killed.
+WATCHER = "import sys, lab; mark = sys.stdin.read(); mark and lab.end_marked(mark)"
 # What pip may take from the reader's settings: how to reach an index, never what goes where.
 PIP_KEEPS = [
     "PIP_" + name for name in (
@@ -418,11 +420,11 @@ def keras_home():
 def call(command, variables, output=None):
     """Run the command to its end, or to that of our patience after a signal; return its code.
 
-    Whatever it started and left is ended, too.
+    Whatever it started and left is ended, too, even if this process is killed.
     """
     mark = f"{os.getpid()}-{time.time()}"
     marks = "{} {}".format(os.environ.get(MARK, ""), mark)  # also those of a lab.py around this
-    process = None
+    watcher, process = watch(mark), None
     try:
         # In a session of its own it gets a signal from us alone, and once.
         process = subprocess.Popen(
@@ -441,11 +443,25 @@ def call(command, variables, output=None):
         raise
     finally:
         hold_signals(True)  # an impatient Ctrl-C comes after this
-        end_marked(mark)
+        watcher.communicate()
         if process:
             send(KILL, process)
             process.wait()
         hold_signals(False)
+
+
+def watch(mark):
+    """Start the process that ends what has the mark, as soon as its input is closed."""
+    watcher = subprocess.Popen(
+        [sys.executable, "-B", "-c", WATCHER],
+        cwd=str(Path(__file__).resolve().parent),
+        env=inherited(),
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    watcher.stdin.write(mark.encode())
+    watcher.stdin.flush()
+    return watcher
 
 
 def pass_on(number, process):

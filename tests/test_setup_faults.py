@@ -518,6 +518,15 @@ def test_a_second_ctrl_c_does_not_wait_for_what_tidies_up(start):
 
 
 @posix
+def test_kill_9_of_lab_py_leaves_nothing(start):
+    process, below = start("deaf")
+    assert len(alive(below)) == 3
+    process.kill()
+    process.wait()
+    assert not left(below)
+
+
+@posix
 def test_what_a_command_leaves_at_its_end_is_ended(start):
     process, below = start("ends")
     process.communicate(timeout=10)
