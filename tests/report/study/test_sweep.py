@@ -31,15 +31,19 @@ def known(arm, seed, **changes):
     return record(seed, arm=arm, **(values | changes))
 
 
-def test_run_trains_what_is_missing_and_returns_it_in_order(folders):
+def test_run_trains_what_is_missing_once_and_returns_it_in_order(folders, monkeypatch):
     archive.append(known(SMALL, 1), folders / "PUBLISHED")
-    experiment = Experiment("some", (SMALL,), (0, 1))
-    first = sweep.run(experiment)
-    assert [r.seed for r in first] == [0, 1]
-    assert first[1].seconds == 12.5 and first[0].environment["threads"] == 1
-    assert [key[1] for key in archive.read([folders / "OWN"])] == [0]
-    again = sweep.run(experiment)
-    assert again[0].seconds == first[0].seconds  # not trained again
+    experiment, trained = Experiment("some", (SMALL,), (0, 1)), []
+
+    def train(arms, seed):
+        trained.append(seed)
+        return [known(arm, seed, seconds=3.5) for arm in arms]
+
+    monkeypatch.setattr(worker, "run_each", each(train))
+    for _ in range(2):
+        found = sweep.run(experiment)
+        assert [(r.seed, r.seconds) for r in found] == [(0, 3.5), (1, 12.5)]
+        assert [key[1] for key in archive.read([folders / "OWN"])] == trained == [0]
 
 
 @pytest.mark.slow

@@ -37,5 +37,6 @@ def test_runs_that_share_a_process_have_the_numbers_of_one_each_and_outlive_its_
     assert [(r.arm, r.seed) for r in kept] == [(arm, seed) for seed in (4, 5) for arm in arms]
     running, batch = kept[2:]
     assert running.train_loss == batch.train_loss and running.test_loss != batch.test_loss
+    assert batch.environment["threads"] == 1
     (alone,) = worker.run(arms[1:], 5)
     assert alone.numbers() == batch.numbers()
