@@ -394,11 +394,20 @@ def test_a_relative_keras_home_is_named_in_full(tmp_path, monkeypatch):
     assert place == f"Keras's cache {tmp_path}/keras/datasets/fashion-mnist"
 
 
+@pytest.mark.parametrize("folder", ["tests", "notebooks"])
+def test_under_pytest_alone_keras_is_not_as_the_machine_is_set_either(folder, machine, monkeypatch):
+    ours = lab.environment()
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    runpy.run_path(str(ROOT / folder / "conftest.py"))
+    for name in ("KERAS_BACKEND", "KERAS_HOME"):
+        assert os.environ[name] == ours[name]
+
+
 def test_notebooks_under_pytest_alone_do_not_see_the_machine_either(machine, monkeypatch):
     monkeypatch.setattr(os, "environ", os.environ.copy())
     runpy.run_path(str(ROOT / "notebooks" / "conftest.py"))
     found, ours = os.environ, lab.environment()
-    for name in ("KERAS_BACKEND", "MATPLOTLIBRC", "PYTHONUTF8", "JUPYTER_PREFER_ENV_PATH"):
+    for name in ("MATPLOTLIBRC", "PYTHONUTF8", "JUPYTER_PREFER_ENV_PATH"):
         assert found[name] == ours[name]
     assert "JUPYTER_PATH" not in found and "MPLBACKEND" not in found
 
