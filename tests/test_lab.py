@@ -217,7 +217,8 @@ def test_test_lints_and_runs_tests_and_notebooks_in_the_quick_profile(ran):
         and "--nbval-lax" in tests
         and tests.endswith("-k batch")
     )
-    assert "--dist=loadfile" in tests  # the cells of a notebook need one kernel, in their order
+    # The cells of a notebook need one kernel, in their order; and long files are not to come last.
+    assert "--dist=loadfile --no-loadscope-reorder" in tests
     assert environment["NORMLIB_PROFILE"] == "quick" and "NORMLIB_TESTS" not in environment
 
 
