@@ -23,6 +23,7 @@ from report.cells import culprits, named
 from report.page import TEMPLATES
 from report.plain_text import clean, clean_source
 
+CITATION = Path(__file__).parents[1] / "CITATION.cff"  # authors and date of the report
 ASCII = {chr(code) for code in range(128)}
 READER = "ipynb+raw_tex+header_attributes"
 # In a process of its own, since a compiler that runs, or panics, heeds no signal. No font of this
@@ -155,6 +156,7 @@ class PDFReport(_PandocExporter):
     def convert(self, folder: Path, title: str) -> tuple[bytes, list[str]]:
         """The PDF of the notebook in `folder`, and what pandoc and typst warned about."""
         source, options = folder / "report.typ", [f"--extract-media={folder / 'media'}"]
+        options.append(f"--lua-filter={TEMPLATES / 'paper.lua'}")
         text, warnings = _pandoc(folder, title, "typst", "report.typ", *options)
         source.write_text(text, "utf-8")
         try:
@@ -192,7 +194,7 @@ def _compile(source: Path) -> bytes:
 def _pandoc(
     folder: Path, title: str, to: str, template: str, *options: str
 ) -> tuple[str, list[str]]:
-    filters = ("cells", "notebook", "sections")
+    filters = ("cells", "notebook", "sections", "references")
     command = [
         pypandoc.get_pandoc_path(),
         "notebook.ipynb",
@@ -203,6 +205,7 @@ def _pandoc(
         to,
         "--standalone",
         "--log=log.json",
+        f"--metadata-file={CITATION}",
         f"--metadata=title:{title}",
         "--metadata=lang:en",
         *(f"--lua-filter={TEMPLATES / name}.lua" for name in filters),
