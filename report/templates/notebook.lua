@@ -30,10 +30,11 @@ end
 local function image_block(paragraph)
   local image = paragraph.content[1]
   if typst then
-    -- 1000 pixels, as the notebook shows it, are the width of the text.
+    -- 1000 pixels, as the notebook shows it, are the width of the text; its height is at most 12 cm.
     local _, content = pandoc.mediabag.lookup(image.src)
-    local pixels = tonumber(image.attributes.width) or pandoc.image.size(content).width
-    local percent = math.max(1, math.min(100, pixels / 10))
+    local size = pandoc.image.size(content)
+    local pixels = tonumber(image.attributes.width) or size.width
+    local percent = math.max(1, math.min(100, pixels / 10, 72 * size.width / size.height))
     return pandoc.RawBlock('typst', '#' .. picture(image, (', width: %.0f%%'):format(percent)))
   end
   return pandoc.Plain { image }

@@ -12,6 +12,7 @@ end
 -- Tables --------------------------------------------------------------------------------------
 
 local CHARACTERS = 108 -- of a table's text, about, in the width of a page
+local BREAKABLE = 1500 -- characters of a table that need not stand on one page
 
 local function rows_of(found)
   local rows = pandoc.List(found.head.rows):clone()
@@ -22,38 +23,57 @@ end
 -- In characters of mean width; capitals are wider.
 local function width_of(word) return utf8.len(word) + 0.3 * select(2, word:gsub('%u', '')) end
 
--- The lengths of a column's longest word, its longest text and its mean text, with the gap between.
+-- The lengths of a column's longest word, its longest text with the title in three lines or in one,
+-- its mean text, and all, with the gap between columns.
 local function lengths(rows, number)
-  local word, most, sum = 0, 0, 0
-  for _, row in ipairs(rows) do
+  local word, most, title, sum = 0, 0, 0, 0
+  for place, row in ipairs(rows) do
     local text = text_of(row.cells[number].contents)
-    most, sum = math.max(most, utf8.len(text)), sum + utf8.len(text)
     for part in text:gmatch('[^%s-]+-?') do word = math.max(word, width_of(part)) end
+    if place == 1 then title = utf8.len(text) else most = math.max(most, utf8.len(text)) end
+    sum = sum + utf8.len(text)
   end
-  return { word = word + 2, most = most + 2, mean = sum / #rows }
+  most = math.max(most, word, title / 3)
+  local titled = math.max(most, title)
+  return { word = word + 2, most = most + 2, titled = titled + 2, mean = sum / #rows, sum = sum }
 end
 
--- Columns that do not fit side by side get room for their longest word or,
--- if more, for as many lines of their mean text as the others, half a word of each being lost.
+-- An interval stands on one line.
+local function unbroken(inlines)
+  local inside = false
+  for number, inline in ipairs(inlines) do
+    local text = inline.t == 'Str' and inline.text or ''
+    inside = inside or text:match('^%(%+%d') or text:match('^%(−%d')
+    if inside and (inline.t == 'Space' or inline.t == 'SoftBreak') then inlines[number] = pandoc.Str '\u{a0}' end
+    if text:match('%)$') then inside = false end
+  end
+  return inlines
+end
+
+-- Columns that do not fit side by side have titles of several lines or, if they do not fit so
+-- either, room for their longest word or, if more, for as many lines of their mean text as the
+-- others, half a word of each being lost.
 local function fitted(found)
-  local columns, natural, total, share = {}, 0, 0, 0
-  local rows = rows_of(found)
+  found = found:walk { Inlines = unbroken }
+  local rows, columns, share = rows_of(found), pandoc.List(), 0
   for _, row in ipairs(rows) do -- cells that span columns have no width of one
-    if #row.cells ~= #found.colspecs then return end
+    if #row.cells ~= #found.colspecs then return { found } end
   end
-  for number in ipairs(found.colspecs) do
-    columns[number] = lengths(rows, number)
-    natural = natural + columns[number].most
+  for number in ipairs(found.colspecs) do columns:insert(lengths(rows, number)) end
+  local function total(length)
+    local sum = 0
+    for _, of in ipairs(columns) do sum = sum + length(of) end
+    return sum
   end
-  local function width(of) return math.max(of.word, of.word / 2 + share * of.mean) end
-  while natural > CHARACTERS and total < CHARACTERS do
-    share, total = share + 0.01, 0
-    for _, of in ipairs(columns) do total = total + width(of) end
+  local function titled(of) return of.titled end
+  local function most(of) return of.most end
+  local function even(of) return math.max(of.word, of.word / 2 + share * of.mean) end
+  local length = total(most) > CHARACTERS and even or most
+  while length == even and total(even) < CHARACTERS do share = share + 0.01 end
+  if total(titled) > CHARACTERS then
+    for number, of in ipairs(columns) do found.colspecs[number][2] = length(of) / total(length) end
   end
-  for number, of in ipairs(columns) do
-    if total > 0 then found.colspecs[number][2] = width(of) / total end
-  end
-  if #rows <= 16 then return { found } end
+  if total(function(of) return of.sum end) < BREAKABLE then return { found } end
   local open = '#[#show figure.where(kind: table): set block(breakable: true)'
   return between(open, { found }, ']')
 end
