@@ -91,7 +91,7 @@ end
 local function amendments(blocks)
   local amended = {}
   blocks:walk { Table = function(found)
-    if not titles(found):includes('amendment') then return end
+    if found.identifier == '' or not titles(found):includes('amendment') then return end
     for _, row in ipairs(found.bodies[1].body) do
       amended[text_of(row.cells[1].contents)] = '#' .. found.identifier
     end
