@@ -176,7 +176,8 @@ def test_a_number_in_the_text_is_one_of_a_table_there(notebook):
 
 
 def test_a_number_of_the_abstract_is_one_of_a_table_there_or_in_a_notebook_that_it_links_to():
-    (notebook,) = (n for n in map(nbformat.read, FILES, [4] * len(FILES)) if abstracts(n))
+    notebooks = (nbformat.read(file, 4) for file in FILES)
+    (notebook,) = filter(abstracts, notebooks)
     (abstract,) = abstracts(notebook)
     names = re.findall(r"\]\((\w+\.ipynb)\)", abstract.source)
     linked = [nbformat.read(ROOT / "notebooks" / name, 4) for name in names]

@@ -190,7 +190,7 @@ def test_tags_move_the_abstract_and_a_figure_to_the_front_and_leave_out_what_is_
     figure.metadata.tags = ["hide-input", "front-page"]
     merged = build.merge({"00_first": first, "01_other": second})
     text = " ".join(read(tmp_path / "paper.pdf", merged))
-    parts = ("In short.", "Figure A3.", "This paper is a selection.", "00 Heading", "Text.")
+    parts = ("In short.", "Figure A3.", "This paper is a selection", "00 Heading", "Text.")
     places = [text.index(part) for part in parts]
     assert places == sorted(places) and text.count("Figure A3.") == text.count("In short.") == 1
     assert "For the page." not in text
