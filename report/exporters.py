@@ -23,7 +23,9 @@ from report.cells import culprits, named
 from report.page import TEMPLATES
 from report.plain_text import clean, clean_source
 
+CITATION = Path(__file__).parents[1] / "CITATION.cff"  # authors and date of the report
 ASCII = {chr(code) for code in range(128)}
+PAPER = (f"--lua-filter={TEMPLATES / 'paper.lua'}", "--wrap=none")
 READER = "ipynb+raw_tex+header_attributes"
 # In a process of its own, since a compiler that runs, or panics, heeds no signal. No font of this
 # machine and no date of today: the same bytes everywhere.
@@ -154,7 +156,7 @@ class PDFReport(_PandocExporter):
 
     def convert(self, folder: Path, title: str) -> tuple[bytes, list[str]]:
         """The PDF of the notebook in `folder`, and what pandoc and typst warned about."""
-        source, options = folder / "report.typ", [f"--extract-media={folder / 'media'}"]
+        source, options = folder / "report.typ", [*PAPER, f"--extract-media={folder / 'media'}"]
         text, warnings = _pandoc(folder, title, "typst", "report.typ", *options)
         source.write_text(text, "utf-8")
         try:
@@ -192,17 +194,16 @@ def _compile(source: Path) -> bytes:
 def _pandoc(
     folder: Path, title: str, to: str, template: str, *options: str
 ) -> tuple[str, list[str]]:
-    filters = ("cells", "notebook", "sections")
+    filters = ("cells", "notebook", "sections", "references")
     command = [
         pypandoc.get_pandoc_path(),
         "notebook.ipynb",
-        "--from",
-        READER,
+        f"--from={READER}",
         "--ipynb-output=all",
-        "--to",
-        to,
+        f"--to={to}",
         "--standalone",
         "--log=log.json",
+        f"--metadata-file={CITATION}",
         f"--metadata=title:{title}",
         "--metadata=lang:en",
         *(f"--lua-filter={TEMPLATES / name}.lua" for name in filters),
@@ -214,6 +215,5 @@ def _pandoc(
     if done.returncode:
         raise ReportError(f"pandoc could not convert {title!r}: {done.stderr.strip()}")
     log = json.loads((folder / "log.json").read_text("utf-8"))
-    warnings = [entry for entry in log if entry["verbosity"] == "WARNING"]
-    messages = (entry.get("message") or entry["pretty"] for entry in warnings)
+    messages = (e.get("message") or e["pretty"] for e in log if e["verbosity"] == "WARNING")
     return done.stdout, [*dict.fromkeys(messages)]

@@ -1,6 +1,7 @@
 -- A notebook's cells, as cells.lua leaves them -> the report: inputs shown or hidden, captions
 -- joined to figures and tables, alt texts for PDF/UA. What only a page can do, page.lua makes of
--- what stands in a Div: code, the ledger and the lottery.
+-- what stands in a Div: code, the ledger and the lottery; what only a paper does, paper.lua: the
+-- front page and the ledger.
 
 local typst = FORMAT == 'typst'
 
@@ -29,62 +30,14 @@ end
 local function image_block(paragraph)
   local image = paragraph.content[1]
   if typst then
-    -- 900 pixels, as the notebook shows it, are the width of the text.
+    -- 1000 pixels, as the notebook shows it, are the width of the text; its height is at most 12 cm.
     local _, content = pandoc.mediabag.lookup(image.src)
-    local pixels = tonumber(image.attributes.width) or pandoc.image.size(content).width
-    local percent = math.max(1, math.min(100, pixels / 9))
+    local size = pandoc.image.size(content)
+    local pixels = tonumber(image.attributes.width) or size.width
+    local percent = math.max(1, math.min(100, pixels / 10, 72 * size.width / size.height))
     return pandoc.RawBlock('typst', '#' .. picture(image, (', width: %.0f%%'):format(percent)))
   end
   return pandoc.Plain { image }
-end
-
-local CHARACTERS = 108 -- of a table's text, about, in the width of a page
-
--- In characters of mean width; capitals are wider.
-local function width_of(word) return utf8.len(word) + 0.3 * select(2, word:gsub('%u', '')) end
-
--- The lengths of a column's longest word, its longest text and its mean text, with the gap between.
-local function lengths(cells)
-  local word, most, sum = 0, 0, 0
-  for _, cell in ipairs(cells) do
-    local text = pandoc.utils.stringify(cell.contents)
-    most, sum = math.max(most, utf8.len(text)), sum + utf8.len(text)
-    for part in text:gmatch('[^%s-]+-?') do word = math.max(word, width_of(part)) end
-  end
-  return { word = word + 2, most = most + 2, mean = sum / #cells }
-end
-
-local function column(rows, number)
-  local cells = pandoc.List()
-  for _, row in ipairs(rows) do cells:insert(row.cells[number]) end
-  return cells
-end
-
--- Columns that do not fit side by side get room for their longest word or,
--- if more, for as many lines of their mean text as the others, half a word of each being lost.
-local function fitted(found)
-  if not typst then return { found } end
-  local columns, natural, total, share = {}, 0, 0, 0
-  local body = found.bodies[1] and found.bodies[1].body or {}
-  local rows = { found.head.rows[1], table.unpack(body) }
-  for _, row in ipairs(rows) do -- cells that span columns have no width of one
-    if #row.cells ~= #found.colspecs then return { found } end
-  end
-  for number in ipairs(found.colspecs) do
-    columns[number] = lengths(column(rows, number))
-    natural = natural + columns[number].most
-  end
-  local function width(of) return math.max(of.word, of.word / 2 + share * of.mean) end
-  while natural > CHARACTERS and total < CHARACTERS do
-    share, total = share + 0.01, 0
-    for _, of in ipairs(columns) do total = total + width(of) end
-  end
-  for number, of in ipairs(columns) do
-    if total > 0 then found.colspecs[number][2] = width(of) / total end
-  end
-  if #body <= 15 then return { found } end
-  local open = '#[#show figure.where(kind: table): set block(breakable: true)'
-  return { pandoc.RawBlock('typst', open), found, pandoc.RawBlock('typst', ']') }
 end
 
 local function is_image(block)
@@ -104,11 +57,8 @@ local function join(blocks)
     elseif kind == 'Table' and after and after.t == 'Table' then
       after.caption = { long = caption }
       after.attr = pandoc.Attr(id, { 'data' })
-      joined:extend(fitted(after))
+      joined:insert(after)
       i = i + 2
-    elseif block.t == 'Table' then
-      joined:extend(fitted(block))
-      i = i + 1
     else
       joined:insert(is_image(block) and image_block(block) or block)
       i = i + 1
@@ -122,19 +72,22 @@ local function input(block, hidden)
   return { pandoc.Div({ block }, { class = hidden and 'input hidden' or 'input' }) }
 end
 
--- The outputs of a cell that is tagged so, for page.lua.
-local function widget(outputs, cell)
-  for _, kind in ipairs { 'ledger', 'lottery' } do
-    if not typst and tagged(cell, kind) then return { pandoc.Div(outputs, { class = kind }) } end
+local KINDS = typst and { 'ledger', 'abstract', 'front-page' } or { 'ledger', 'lottery' }
+
+-- What a cell shows, in a Div of the kind that its tag names.
+local function of_kind(blocks, cell)
+  for _, kind in ipairs(KINDS) do
+    if tagged(cell, kind) then return { pandoc.Div(blocks, { class = kind }) } end
   end
-  return outputs
+  return blocks
 end
 
 function Div(div)
   if not div.classes:includes('cell') then return end
   -- Raw cells wait for their runs.
   if div.classes:includes('raw') or tagged(div, 'remove-cell') then return {} end
-  if not div.classes:includes('code') then return div.content end
+  if typst and tagged(div, 'page-only') then return {} end
+  if not div.classes:includes('code') then return of_kind(div.content, div) end
   local shown, outputs = pandoc.List(), pandoc.List()
   for i, block in ipairs(div.content) do
     if block.t == 'Div' and block.classes:includes('output') then
@@ -145,7 +98,7 @@ function Div(div)
       shown:extend(input(block, i == 1 and tagged(div, 'hide-input')))
     end
   end
-  shown:extend(widget(join(outputs), div))
+  shown:extend(of_kind(join(outputs), div))
   return shown
 end
 
@@ -157,19 +110,6 @@ local function equation(formula)
   local block = formula.mathtype == 'DisplayMath' and 'true' or 'false'
   local source = string.format('#math.equation(block: %s, alt: "%s", %s)', block, alt, body)
   return pandoc.RawInline('typst', source)
-end
-
--- A lead such as "What we see." stays on the page of the list that it leads to.
-local function keep_leads(blocks)
-  for i = #blocks - 1, 1, -1 do
-    local lead, list = blocks[i], blocks[i + 1]
-    if typst and lead.t == 'Para' and list.t:match('List$') then
-      blocks[i] = pandoc.RawBlock('typst', '#block(sticky: true)[')
-      blocks:insert(i + 1, lead)
-      blocks:insert(i + 2, pandoc.RawBlock('typst', ']'))
-    end
-  end
-  return blocks
 end
 
 -- Pictures amid a text; those that stand alone became blocks.
@@ -215,5 +155,5 @@ return {
   { Div = Div },
   { Para = alone },
   { CodeBlock = typeable, Code = typeable, Str = word },
-  { Math = equation, Image = inline_picture, Blocks = keep_leads },
+  { Math = equation, Image = inline_picture },
 }

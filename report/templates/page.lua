@@ -145,6 +145,10 @@ local function is_notebook(block)
   return block.t == 'Header' and block.level == 1 and added.downloads[block.identifier]
 end
 
+local function is_references(block)
+  return block.t == 'Header' and block.identifier == 'list-of-references'
+end
+
 local function download(heading)
   local file = added.downloads[heading.identifier]
   local link = '<p class="download"><a download="%s" href="%s">Download this notebook</a></p>'
@@ -164,20 +168,22 @@ end
 
 -- Each notebook with its download after its heading, and its steps at its end.
 local function with_ways(blocks)
-  local headings, result, number = blocks:filter(is_notebook), pandoc.Blocks {}, 0
+  local headings, result = blocks:filter(is_notebook), pandoc.Blocks {}
+  local number, open = 0, false
   local function close()
     if #headings > 1 then result:extend(steps(headings[number - 1], headings[number + 1])) end
   end
   for _, block in ipairs(blocks) do
     local begins = is_notebook(block)
-    if begins and number > 0 then close() end
+    if open and (begins or is_references(block)) then close() end
+    open = begins or open and not is_references(block)
     result:insert(block)
     if begins then
       number = number + 1
       result:insert(download(block))
     end
   end
-  if number > 0 then close() end
+  if open then close() end
   return result
 end
 

@@ -140,9 +140,9 @@ def test_figures_and_tables_are_numbered_once_in_order(kind, published):
     assert shown == [number for number in found if number in shown] and len(shown) > 10
 
 
-def text(notebook):
+def text(cells):
     """What is written by hand: no code, no formulas, no addresses."""
-    markdown = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    markdown = "\n".join(c.source for c in cells if c.cell_type == "markdown")
     return re.sub(
         r"\$\$.*?\$\$|\$.*?\$|`.*?`|(?<=\])\(.*?\)|sections? 1\.\d|\*\*Prediction.*",
         "",
@@ -167,11 +167,33 @@ OF_THE_REPORT = {f"{v:.2f}" for v in (*PUBLISHED.values(), *(abs(a - b) for a, b
 @every_notebook
 def test_a_number_in_the_text_is_one_of_a_table_there(notebook):
     """So that new runs cannot leave an old sentence behind."""
-    decimals = set(re.findall(r"\d+\.\d+(?! of|\.)", text(notebook)))
+    written = text(cell for cell in notebook.cells if "abstract" not in tags(cell))
+    decimals = set(re.findall(r"\d+\.\d+(?! of|\.)", written))
     assert decimals <= SETTINGS | OF_THE_REPORT | set(re.findall(r"\d+\.\d+", tables(notebook)))
-    seen = re.findall(r"\*\*(?:What we see|The answer)\.?\*\*.*", text(notebook))
+    seen = re.findall(r"\*\*(?:What we see|The answer)\.?\*\*.*", written)
     shares = set(re.findall(r"[\d.]+ %", " ".join(seen))) - {"95 %"}
     assert shares <= set(re.findall(r"[\d.]+ %", tables(notebook)))
+
+
+def test_a_number_of_the_abstract_is_one_of_a_table_there_or_in_a_notebook_that_it_links_to():
+    notebooks = (nbformat.read(file, 4) for file in FILES)
+    (notebook,) = filter(abstracts, notebooks)
+    (abstract,) = abstracts(notebook)
+    names = re.findall(r"\]\((\w+\.ipynb)\)", abstract.source)
+    linked = [nbformat.read(ROOT / "notebooks" / name, 4) for name in names]
+    rows = "\n".join(map(tables, [notebook, *linked])).splitlines()
+    written = text([abstract])
+    effect = r"(\d+\.\d+) points[^()]*\((?:95 % CI )?(\S+ to \S+), (\d+) seeds\)"
+    found = re.findall(effect, written)
+    for size, interval, seeds in found:
+        row = rf"[+−]{size}\b.*[( ]{re.escape(interval)}\b.* {seeds}\b"
+        assert any(re.search(row, line) for line in rows), (size, interval, seeds)
+    decimals = re.findall(r"\d+\.\d+", written)
+    assert len(decimals) == 3 * len(found) > 0  # every number has its interval
+
+
+def abstracts(notebook):
+    return [cell for cell in notebook.cells if "abstract" in tags(cell)]
 
 
 @pytest.mark.slow
