@@ -24,6 +24,7 @@ PROJECTS = {
     "normlib": tomllib.loads((ROOT / "pyproject.toml").read_text()),
     "report": tomllib.loads((ROOT / "report" / "pyproject.toml").read_text()),
 }
+VERSION = PROJECTS["normlib"]["project"]["version"]
 ELSEWHERE = {"torch"}  # which the benchmark installs in .venv-bench
 
 
@@ -63,11 +64,12 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_of_normlib_has_the_package_and_nothing_else(wheel):
     names = set(wheel.namelist())
-    assert {name.split("/")[0] for name in names} == {"normlib", "normlib-0.1.0.dist-info"}
+    metadata = f"normlib-{VERSION}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"normlib", metadata}
     modules = {f"normlib/{path.name}" for path in (ROOT / "normlib").glob("*.py")}
     sample = {f"normlib/fashion_mnist_sample.{ending}" for ending in ("npz", "LICENSE")}
     assert {name for name in names if name.startswith("normlib/")} == modules | sample
-    assert "normlib-0.1.0.dist-info/licenses/LICENSE" in names
+    assert f"{metadata}/licenses/LICENSE" in names
 
 
 def test_the_wheel_of_normlib_asks_for_one_tensorflow_on_every_system():
@@ -110,6 +112,14 @@ def test_everything_that_is_imported_is_declared(project):
         for name in imported(source) - first_party - ELSEWHERE:
             names = set(map(canonicalize_name, distributions[name]))
             assert names & declared, f"{path} imports {name}"
+
+
+def test_citation_and_changelog_name_the_version_and_its_date():
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    date = re.search(r"^date-released: (\d{4}-\d\d-\d\d)$", citation, re.M)[1]
+    assert f"\nversion: {VERSION}\n" in citation
+    first = re.search(r"^## .*", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)[0]
+    assert first == f"## [{VERSION}] - {date}"
 
 
 def test_both_projects_agree():
