@@ -143,10 +143,12 @@ def _execute(notebook: Path, folder: Path) -> NotebookNode:
 
 
 def _tidy(notebook: NotebookNode) -> NotebookNode:
-    """Leave in the metadata what every machine would write."""
+    """Leave in the metadata what JupyterLab would write, so that a reader's changes stand out."""
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
+        "kernelspec": kernel,
+        # As the kernel gave it, if it began.
+        "language_info": notebook.metadata.get("language_info", {"name": "python"}),
         "normlib": {"code": stamp(notebook)},
     }
     for cell in notebook.cells:
