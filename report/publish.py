@@ -1,4 +1,4 @@
-"""Renew what is committed: notebooks, HTML, PDF, figures, tables, data, the README's numbers."""
+"""Renew what is committed: notebooks, report, slides, figures, tables, data, README's numbers."""
 
 import re
 import shutil
@@ -17,11 +17,11 @@ BENCHMARK = "benchmark*"  # tables that `lab.py bench` writes, and no notebook
 
 
 def publish(executed: dict[str, NotebookNode], root: Path) -> None:
-    """Renew the committed notebooks, report, figures, tables, data release and README."""
+    """Renew the committed notebooks, report, slides, figures, tables, data release and README."""
     build = root / "report" / "build"
     for name, notebook in executed.items():
         nbformat.write(_without_machine(notebook), root / "notebooks" / f"{name}.ipynb")
-    for name in ("index.html", "report.pdf"):
+    for name in ("index.html", "report.pdf", "slides.pdf"):
         shutil.copy(build / name, root / "report" / name)
     for name in COPIED:
         clear(root / "report" / name)

@@ -17,7 +17,7 @@ OURS = (
     "pyproject.toml",
     "report/pyproject.toml",
     "report/setup.py",
-    "report/jupyter/jupyter_config.json",
+    "report/jupyter/conf.json",
 )
 SOURCE = (ROOT / "lab.py").read_text("utf-8")
 

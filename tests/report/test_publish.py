@@ -61,4 +61,5 @@ def test_published_report_is_offline_and_has_what_the_notebooks_show():
     captions = set(found) - {None}
     assert captions <= set(ids) and {"figure-6", "table-3"} <= captions
     assert len(page.all("img")) == sum("image/png" in output.get("data", {}) for output in shown)
-    assert (ROOT / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
+    for name in ("report.pdf", "slides.pdf"):
+        assert (ROOT / "report" / name).read_bytes().startswith(b"%PDF")
