@@ -1,387 +1,260 @@
-"""Norms at almost no cost, because what they average after the first convolution is known before.
+"""Norms at almost no cost: what they average after the first convolution is known beforehand.
 
-The convolution is linear, and its input is data. With w its kernel as (K * K, C), b its bias and
-P positions, an image's output at position p is patch_p @ w + b. Every sum over positions that a
-norm needs therefore follows from two sums over the image's patches, which no training changes:
+The convolution is linear, and its input is data. Let q be the patch under a position, with a 1 at
+its end, and w the kernel as (K * K, C), with the bias as its last row: the output there is q @ w.
+Mean and variance of the output, an image's or a minibatch's, then follow from
 
-    s1 = sum_p(patch_p);  s2 = sum_p(outer(patch_p, patch_p))
-    sum_p(output) = s1 @ w + P * b;  sum_p(outer(output - b, output - b)) = w.T @ s2 @ w
+    s = sum(outer(q, q))    over an image's positions
 
-For pixels of whole numbers they are whole numbers, exact, and computed once for a data set. The
-statistics of a minibatch are then algebra of 25 x 25 numbers, without a pass over its activations,
-and so is what passes backwards through them. Weight norm needs no statistics, and need not write
-its weights: x @ (v * s) = (x @ v) * s.
+which no training changes: 26 x 26 whole numbers for pixels of whole numbers, exact, computed once
+for a data set. A minibatch's statistics are algebra of these few numbers, without a pass over its
+activations, and so is what its gradients pass back through them. Weight norm needs no statistics,
+and need not write its weights: x @ (v * s) = (x @ v) * s.
 
-These are shortcuts around `ops.py`, equal to it but for rounding, and so no evidence on a norm.
+All this goes around `ops.py`. It computes the same but for rounding, and is no evidence on a norm.
 """
 
 import hashlib
-import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache, partial
+from functools import cache, partial, reduce
+from itertools import product
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from normlib import ops
+from normlib import layers
 
-compiled = partial(tf.function, jit_compile=True, autograph=False)
-
-# Sums over patches ------------------------------------------------------------------------------
+# Sums over patches -------------------------------------------------------------------------------
 
 
 def patch_sums(images: np.ndarray, size: int) -> np.ndarray:
-    """Return s1 and the upper triangle of s2 of each image, for size x size patches, SAME padding.
+    """Return the upper triangle of every image's s, for patches of a size x size SAME convolution.
 
-    images: (N, H, W), whole numbers from 0 to 255; returns (N, K**2 + K**2 * (K**2 + 1) / 2) int32.
-    Two taps of the patch that lie d apart multiply each pixel with the one d away, whatever the
-    patch: one product per d, 41 for K = 5, and a sum over the window of each pair of taps.
+    images: (N, H, W, 1) in [0, 1], of bytes, which are what is summed; returns int32 (N, n * (n +
+    1) / 2) with n = size**2 + 1. No patch is cut out: what stands at one place of all the patches
+    is the image, shifted. Raises ValueError for pixels that are no bytes.
     """
-    count, height, width = images.shape
-    before, after = (size - 1) // 2, size // 2
-    padded = np.pad(images.astype(np.float32), ((0, 0), (before, after), (before, after)))
-    second = np.zeros((count, size, size, size, size), np.int32)
-    for down in range(size):
-        for right in range(1 - size if down else 0, size):
-            rows, columns = range(size - down), range(max(0, -right), size - max(0, right))
-            left = columns[0]
-            here = padded[:, : padded.shape[1] - down, left : left + len(columns) - 1 + width]
-            there = padded[:, down:, left + right : left + right + len(columns) - 1 + width]
-            # A row's sum stays below 2**24, exact in float32; the sum of rows does not.
-            windows = _windows(len(columns), width)
-            across = ((here * there) @ windows.T).astype(np.float64)
-            sums = _windows(len(rows), height).astype(np.float64) @ across
-            for i in rows:
-                for j in columns:
-                    second[:, i, j, i + down, j + right] = sums[:, i, j - left]
-    rows, columns = (_windows(size, length) for length in (height, width))
-    first = rows @ (padded @ columns.T)
-    taps = size * size
-    return np.concatenate(
-        [first.reshape(count, taps), second.reshape(count, taps, taps)[:, *np.triu_indices(taps)]],
-        1,
-    ).astype(np.int32)
+    count, height, width, _ = images.shape
+    scaled = 255 * images[..., 0]
+    pixels = np.clip(np.round(scaled), 0, 255)
+    if not (np.abs(scaled - pixels) < 1e-3).all():
+        raise ValueError("free norms take images in [0, 1] of bytes: pixels of whole 255ths.")
+    # Of pixels less 128, sums of products over 1024 positions are exact in float32.
+    exact = np.float32 if height * width <= 1024 else np.float64
+    around, length = ((size - 1) // 2, size // 2), size**2 + 1
+    padded = np.pad(pixels.astype(exact), ((0, 0), around, around)) - 128
+    q = np.ones((count, length, height, width), exact)
+    for place, (down, right) in enumerate(product(range(size), range(size))):
+        q[:, place] = padded[:, down : down + height, right : right + width]
+    q = q.reshape(count, length, -1)
+    back = np.eye(length)
+    back[:-1, -1] = 128  # each pixel is what it was less 128, plus 128 times the 1 at the end
+    sums = back @ (q @ q.transpose(0, 2, 1)) @ back.T
+    return sums[:, *np.triu_indices(length)].astype(np.int32, order="C")
 
 
-def _windows(count: int, length: int) -> np.ndarray:
-    """`count` rows that are 1 on `length` places, each beginning one place after the last."""
-    places = np.arange(count + length - 1) - np.arange(count)[:, None]
-    return np.float32((places >= 0) & (places < length))
-
-
-PART = 1000  # images at a time, which stay in the processor's cache
+PART = 100  # images at a time, which stay in the processor's cache
 MANY = 10_000  # images, from which on the sums are kept on disk
 
 
 def table(images: np.ndarray, size: int) -> np.ndarray:
-    """Return the `patch_sums` of images (N, H, W, 1) in [0, 1] of whole bytes, kept on disk.
+    """Return the `patch_sums` of these images.
 
-    The file stands in Keras's folder under the hash of the images, with a hash of its own; where
-    it is damaged or cannot be written, the sums are computed.
+    Those of many are kept in Keras's folder: named for the images' SHA-256, behind their own. Where
+    the file is missing or damaged they are computed; one that cannot be written is left out.
     """
-    pixels = np.round(255 * images[..., 0]).astype(np.uint8)
-    if len(pixels) < MANY:
-        return patch_sums(pixels, size)
-    file = _file(pixels, size)
-    kept = _read(file)
-    if kept is None:
-        parts = [patch_sums(pixels[i : i + PART], size) for i in range(0, len(pixels), PART)]
-        kept = np.concatenate(parts)
-        _write(file, kept)
-    return kept
-
-
-def _file(pixels: np.ndarray, size: int) -> Path:
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    return home / "datasets" / f"patch-sums-{size}-{_hash(pixels)[:16]}.npz"
+    name = hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
+    file = home / "datasets" / f"patch-sums-{size}-{name}"
+    with suppress(OSError):
+        kept = memoryview(file.read_bytes())
+        if kept[:32] == hashlib.sha256(kept[32:]).digest():
+            return np.frombuffer(kept[32:], np.int32).reshape(len(images), -1)
+    parts = [patch_sums(images[i : i + PART], size) for i in range(0, len(images), PART)]
+    sums = np.concatenate(parts)
+    if len(images) >= MANY:
+        _keep(file, sums)
+    return sums
 
 
-def _hash(values: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values)).hexdigest()
-
-
-def _read(file: Path) -> np.ndarray | None:
-    try:
-        with np.load(file) as kept:
-            sums, expected = kept["sums"], str(kept["sha256"])
-    except (OSError, ValueError, KeyError, EOFError):
-        return None
-    return sums if _hash(sums) == expected else None
-
-
-def _write(file: Path, sums: np.ndarray) -> None:
-    part = file.with_suffix(f".{os.getpid()}.npz")
-    try:
+def _keep(file: Path, sums: np.ndarray) -> None:
+    own = file.with_name(f"{file.name}.{os.getpid()}")
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(part, sums=sums, sha256=_hash(sums))
-        part.replace(file)
-    except OSError:  # a folder that cannot be written, or a full disk: computed again next time
-        part.unlink(missing_ok=True)
+        own.write_bytes(hashlib.sha256(sums).digest() + sums.tobytes())
+        own.replace(file)  # as a whole, whoever else reads or writes it
+    with suppress(OSError):  # what a full disk leaves
+        own.unlink()
 
 
 _KNOWN = ContextVar("the patch sums of the minibatch", default=None)
 
 
 @contextmanager
-def known(sums: tf.Tensor | None, places: tf.Tensor) -> Iterator[None]:
-    """Within this context the minibatch's patch sums are the rows of `sums` at these places."""
-    token = _KNOWN.set(None if sums is None else tf.gather(sums, places))
+def known(sums: tf.Tensor | None, batch: tf.Tensor) -> Iterator[None]:
+    """Within this context a `Block` has the patch sums of the minibatch: rows `batch` of `sums`."""
+    token = _KNOWN.set(None if sums is None else tf.gather(sums, batch))
     try:
         yield
     finally:
         _KNOWN.reset(token)
 
 
-def _sums(x: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of images x (N, H, W, 1) in [0, 1]: mean patches (N, 25) and mean products (N, 325), float64.
+# Statistics of a convolution, without its output -------------------------------------------------
 
-    Known beforehand, or else computed of x.
+
+def channel_moments(sums, kernel, bias) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return mean and variance of every channel of a SAME convolution, over the minibatch.
+
+    e = average(s) / P;  covariance = e - outer(e[-1], e[-1])
+    mean = e[-1] @ w;  variance = sum(w * (covariance @ w), 0)
+
+    sums: (N, 351), the `patch_sums` of N images of P pixels; kernel: (5, 5, 1, C); bias: (C,);
+    mean, variance: (C,) float64, since a high-pass filter leaves a thousandth of the covariance.
     """
-    taps, positions = size * size, x.shape[1] * x.shape[2]
-    if (sums := _KNOWN.get()) is not None:
-        sums = tf.cast(sums, tf.float64)
-        return sums[:, :taps] / (255 * positions), sums[:, taps:] / (255**2 * positions)
-    options = {"sizes": [1, size, size, 1], "strides": [1] * 4, "rates": [1] * 4}
-    patches = tf.image.extract_patches(tf.cast(x, tf.float64), padding="SAME", **options)
-    patches = tf.reshape(patches, [-1, positions, taps])
-    second = tf.matmul(patches, patches, transpose_a=True) / positions
-    triangle = tf.gather(tf.reshape(second, [-1, taps * taps]), _triangle(taps), axis=1)
-    return tf.reduce_mean(patches, 1), triangle
+    w = _with_bias(kernel, bias)
+    e = tf.reduce_mean(_of_pixels(sums, w.shape[0]), 0)
+    e = tf.gather(e, _places(w.shape[0]))
+    covariance = e - e[:, -1:] * e[-1:]
+    return tf.linalg.matvec(w, e[-1], transpose_a=True), tf.reduce_sum(w * (covariance @ w), 0)
+
+
+def image_moments(sums, kernel, bias) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return mean and variance of every image's output, all its positions and channels together.
+
+    mean = s[-1] @ average(w, 1) / P;  variance = sum(s * (w @ w.T)) / (P * C) - mean**2
+
+    As in `channel_moments`; mean, variance: (N,).
+    """
+    w = _with_bias(kernel, bias)
+    s, places = _of_pixels(sums, w.shape[0]), _places(w.shape[0])
+    products = tf.reshape(tf.matmul(w, w, transpose_b=True) / w.shape[1], [-1])
+    # s has one of its two triangles, and each product goes with the one across the diagonal.
+    products = tf.math.unsorted_segment_sum(products, places.ravel(), s.shape[1])
+    mean = tf.linalg.matvec(tf.gather(s, places[-1], axis=1), tf.reduce_mean(w, 1))
+    return mean, tf.linalg.matvec(s, products) - mean**2
+
+
+def _with_bias(kernel, bias) -> tf.Tensor:
+    kernel = tf.reshape(kernel, [-1, kernel.shape[-1]])
+    return tf.cast(tf.concat([kernel, bias[None]], 0), tf.float64)
+
+
+def _of_pixels(sums, length: int) -> tf.Tensor:
+    """The sums for pixels in [0, 1], over the number of positions, which is the last of them."""
+    sums, unit = tf.cast(sums, tf.float64), np.append(np.full(length - 1, 1 / 255), 1)
+    return sums * np.outer(unit, unit)[np.triu_indices(length)] / sums[:, -1:]
 
 
 @cache
-def _triangle(taps: int) -> np.ndarray:
-    """Where the upper triangle stands in a flat matrix."""
-    return np.ravel_multi_index(np.triu_indices(taps), (taps, taps))
-
-
-@cache
-def _mirror(taps: int) -> np.ndarray:
-    """Where each element of a symmetric matrix stands in its upper triangle, (taps, taps)."""
-    places = np.zeros((taps, taps), int)
-    places[np.triu_indices(taps)] = np.arange(taps * (taps + 1) // 2)
+def _places(length: int) -> np.ndarray:
+    """Where each element of a symmetric matrix stands in its upper triangle, (length, length)."""
+    places = np.zeros((length, length), int)
+    places[np.triu_indices(length)] = np.arange(length * (length + 1) // 2)
     return np.maximum(places, places.T)
 
 
-def _symmetric(triangle: tf.Tensor, taps: int) -> tf.Tensor:
-    return tf.gather(triangle, _mirror(taps), axis=-1)
+# Layer norm, pooling and ReLU in one -------------------------------------------------------------
 
-
-# Pooling and ReLU, and which of four pixels won --------------------------------------------------
+# XLA makes one loop over memory of all that such a function does, TensorFlow one of each operation.
+compiled = partial(tf.function, jit_compile=True, autograph=False)
 
 
 def _quarters(a) -> list[tf.Tensor]:
-    """The four pixels of each 2 x 2 window, row by row; an odd last row or column is in none."""
+    """The four pixels of every 2 x 2 window, row by row; an odd last row or column is in none.
+
+    Of a parameter for each element, (H, W, C), too; one for each channel is the same in all four.
+    """
+    if len(a.shape) == 1:
+        return [a] * 4
     height, width = (length // 2 * 2 for length in a.shape[-3:-1])
     return [a[..., i:height:2, j:width:2, :] for i in (0, 1) for j in (0, 1)]
 
 
-def _winner(values: list[tf.Tensor]) -> tf.Tensor:
-    """Which of the four is largest, 0 to 3 as uint8; the first of equals, as in max-pooling."""
-    a, b, c, d = values
-    above, below = tf.cast(b > a, tf.uint8), tf.cast(d > c, tf.uint8) + tf.constant(2, tf.uint8)
-    return tf.where(tf.maximum(c, d) > tf.maximum(a, b), below, above)
+def _whole(quarters: list[tf.Tensor], height: int, width: int) -> tf.Tensor:
+    """The images (N, height, width, C) of these quarters, 0 in an odd last row or column."""
+    _, rows, columns, channels = quarters[0].shape
+    pairs = [tf.stack(quarters[i : i + 2], 3) for i in (0, 2)]
+    images = tf.reshape(tf.stack(pairs, 2), [-1, 2 * rows, 2 * columns, channels])
+    return tf.pad(images, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]])
 
 
-def _pick(winner, values: list[tf.Tensor]) -> tf.Tensor:
-    a, b, c, d = values
-    return tf.where(winner == 0, a, tf.where(winner == 1, b, tf.where(winner == 2, c, d)))
-
-
-def _spread(winner, values: list[tf.Tensor], shape) -> tf.Tensor:
-    """Each of the four where it won and 0 elsewhere, at full size (N, *shape)."""
-    won = [tf.where(winner == i, value, 0) for i, value in enumerate(values)]
-    rows = tf.stack([tf.stack(won[:2], 3), tf.stack(won[2:], 3)], 2)
-    height, width = (length // 2 * 2 for length in shape[:2])
-    full = tf.reshape(rows, [-1, height, width, shape[2]])
-    return tf.pad(full, [[0, 0], [0, shape[0] - height], [0, shape[1] - width], [0, 0]])
+def _where(winner, values: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Each of the four where it won, 0 elsewhere."""
+    return [tf.where(winner == i, value, 0) for i, value in enumerate(values)]
 
 
 @compiled
-def _winners(a):
-    return _winner(_quarters(a))
+def _forward(a, bias, mean, inv_std, gamma, beta):
+    x_hats = [(values + bias - mean) * inv_std for values in _quarters(a)]
+    terms = zip(x_hats, _quarters(gamma), _quarters(beta), strict=True)
+    z = [gamma * x_hat + beta for x_hat, gamma, beta in terms]
+    # The first of equals wins, as in max-pooling.
+    above, below = (tf.cast(z[i + 1] > z[i], tf.uint8) for i in (0, 2))
+    lower = tf.maximum(z[2], z[3]) > tf.maximum(z[0], z[1])
+    winner = tf.where(lower, below + tf.constant(2, tf.uint8), above)
+    return winner, tf.add_n(_where(winner, x_hats)), tf.nn.relu(reduce(tf.maximum, z))
 
 
 @compiled
-def _pooled(a):
-    a, b, c, d = _quarters(a)
-    return tf.nn.relu(tf.maximum(tf.maximum(a, b), tf.maximum(c, d)))
+def _backward(winner, x_hat, y, dy, inv_std, gamma, height, width):
+    dz = tf.where(y > 0, dy, 0)
+    dx_hats = _where(winner, [gamma * dz for gamma in _quarters(gamma)])
+    da = _whole([inv_std * dx_hat for dx_hat in dx_hats], height, width)
+    dx_hat = tf.add_n(dx_hats)
+    return da, dx_hat, dx_hat * x_hat, dz, dz * x_hat
 
 
 @compiled
-def _pooled_backward(winner, y, dy, like):
-    slope = tf.where(y > 0, dy, 0)
-    return _spread(winner, [slope] * 4, like.shape[1:])
+def _sum_by_element(winner, values, height, width):
+    sums = [tf.reduce_sum(v, 0, keepdims=True) for v in _where(winner, [values] * 4)]
+    return _whole(sums, height, width)[0]
 
 
 @tf.custom_gradient
-def pool_and_relu(a):
-    """Return relu(max_pool(a)), 2 x 2, of (N, H, W, C); the backward pass reads no activation.
+def normalize_pool_and_relu(a, bias, mean, inv_std, gamma, beta) -> tf.Tensor:
+    """Return relu(max_pool(gamma * x_hat + beta)), with x_hat = (a + bias - mean) * inv_std.
 
-    da is dy at the largest of four pixels, the first of equals, if that is above 0, and else 0.
+    dz = dy where y > 0, else 0;  dx_hat = gamma * dz, at the pixel that won
+    da = inv_std * dx_hat there, and 0 elsewhere;  dbias = sum(inv_std * dx_hat)
+    dmean = -sum(inv_std * dx_hat);  dinv_std = sum(dx_hat * x_hat) / inv_std
+    dgamma = sum(dz * x_hat);  dbeta = sum(dz)
+
+    a: (N, H, W, C); mean, inv_std: (N, 1, 1, 1); gamma, beta: (H, W, C) or (C,). Which of four
+    pixels won is kept, so that the backward pass reads no activation, and all but da is computed
+    at a quarter of the size.
     """
-    winner, y = _winners(a), _pooled(a)
-    return y, lambda dy: _pooled_backward(winner, y, dy, a)
+    winner, x_hat, y = _forward(a, bias, mean, inv_std, gamma, beta)
+    size = a.shape[1:3]
 
+    def backward(dy):
+        da, dx_hat, dx_hat_x_hat, *of_affine = _backward(
+            winner, x_hat, y, dy, inv_std, gamma, *size
+        )
+        by_channel = inv_std * tf.reduce_sum(dx_hat, [1, 2], keepdims=True)  # (N, 1, 1, C)
+        dinv_std = tf.reduce_sum(dx_hat_x_hat, [1, 2, 3], keepdims=True) / inv_std
+        if len(gamma.shape) == 1:
+            dbeta, dgamma = (tf.reduce_sum(values, [0, 1, 2]) for values in of_affine)
+        else:
+            dbeta, dgamma = (_sum_by_element(winner, values, *size) for values in of_affine)
+        dmean = -tf.reduce_sum(by_channel, 3, keepdims=True)
+        return da, tf.reduce_sum(by_channel, [0, 1, 2]), dmean, dinv_std, dgamma, dbeta
 
-# Batch norm --------------------------------------------------------------------------------------
-
-
-def channel_moments(x, kernel) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return mean and variance of every channel of a SAME convolution of x, without bias or output.
-
-    mean = s1 @ w / n;  variance = sum(w * ((s2 / n - outer(s1, s1) / n**2) @ w), 0)
-
-    x: (N, H, W, 1); kernel: (K, K, 1, C), differentiated; float64, since a high-pass filter leaves
-    a thousandth of the covariance.
-    """
-    w = _wide(kernel)
-    first, second = (tf.reduce_mean(sums, 0) for sums in _sums(x, kernel.shape[0]))
-    covariance = _symmetric(second, w.shape[0]) - first[:, None] * first
-    return tf.linalg.matvec(w, first, transpose_a=True), tf.reduce_sum(w * (covariance @ w), 0)
-
-
-def _wide(kernel) -> tf.Tensor:
-    return tf.cast(tf.reshape(kernel, [-1, kernel.shape[-1]]), tf.float64)
-
-
-def _convolution(x, kernel, bias) -> tf.Tensor:
-    return tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias)
-
-
-# Layer norm --------------------------------------------------------------------------------------
-
-
-@compiled
-def _normalized_winners(a, mean, inv_std, gamma, beta):
-    """Of max_pool(gamma * x_hat + beta): which pixel won, x_hat there, and the ReLU of it all."""
-    x_hats = [(x - mean) * inv_std for x in _quarters(a)]
-    gammas, betas = _of_quarters(gamma), _of_quarters(beta)
-    winner = _winner([g * x + b for x, g, b in zip(x_hats, gammas, betas, strict=True)])
-    x_hat = _pick(winner, x_hats)
-    y = tf.nn.relu(_pick(winner, gammas) * x_hat + _pick(winner, betas))
-    return winner, x_hat, y
-
-
-def _of_quarters(parameter) -> list[tf.Tensor]:
-    """A gain per element, (H, W, C), has four quarters; one per channel is the same in all."""
-    return _quarters(parameter) if len(parameter.shape) == 3 else [parameter] * 4
-
-
-@compiled
-def _through_gamma(winner, y, dy, x_hat, gamma, inv_std, like):
-    """dy where ReLU lets it pass; gamma * dy, and gamma * dy * x_hat; da but for the statistics."""
-    dy = tf.where(y > 0, dy, 0)
-    gammas = _of_quarters(gamma)
-    dx_hat = _pick(winner, gammas) * dy
-    direct = _spread(winner, [g * dy * inv_std for g in gammas], like.shape[1:])
-    return dy, dy * x_hat, dx_hat, dx_hat * x_hat, direct
-
-
-@compiled
-def _by_element(winner, values, like):
-    """The sum over the images of values at the pixel that won, for each element: (H, W, C)."""
-    won = [tf.reduce_sum(tf.where(winner == i, values, 0), 0, keepdims=True) for i in range(4)]
-    rows = tf.stack([tf.stack(won[:2], 3), tf.stack(won[2:], 3)], 2)
-    height, width, channels = like.shape[1:]
-    full = tf.reshape(rows, [height // 2 * 2, width // 2 * 2, channels])
-    return tf.pad(full, [[0, height % 2], [0, width % 2], [0, 0]])
-
-
-def convolution_layer_norm(x, kernel, bias, gamma, beta, *, epsilon: float) -> tf.Tensor:
-    """Return relu(max_pool(layer_norm(convolution(x)))), its statistics known beforehand.
-
-    With M = w @ w.T / C and averages over an image's P positions and C channels:
-    mean = s1 @ average(w) / P + average(b)
-    variance = (sum(s2 * M) + 2 * s1 @ (w @ b) / C) / P + average(b**2) - mean**2
-
-    and backwards, with k1 = inv_std * average(dx_hat), k2 = inv_std**2 * average(dx_hat * x_hat),
-    da = inv_std * dx_hat - k1 - k2 * (a - mean), whose last two terms need no pass over a:
-    dw -= sum_n(outer(s1, k1) + k2 * (s2 @ w + outer(s1, b - mean)))
-
-    x: (N, H, W, 1), no gradient; gamma, beta: (H, W, C), or (C,).
-    """
-    size, channels = kernel.shape[0], kernel.shape[-1]
-    positions = x.shape[1] * x.shape[2]
-
-    @tf.custom_gradient
-    def forward(kernel, bias, gamma, beta):
-        w, b = _wide(kernel), tf.cast(bias, tf.float64)
-        first, second = _sums(x, size)
-        upper = tf.constant(_off_diagonal_twice(size * size))
-        products = tf.reshape(w @ tf.transpose(w) / channels, [-1])
-        products = tf.gather(products, _triangle(size * size)) * upper
-        mean = tf.linalg.matvec(first, tf.reduce_mean(w, 1)) + tf.reduce_mean(b)
-        along_bias = tf.linalg.matvec(first, tf.linalg.matvec(w, b)) / channels
-        square = tf.linalg.matvec(second, products) + 2 * along_bias + tf.reduce_mean(b**2)
-        inv_std = tf.math.rsqrt(square - mean**2 + epsilon)
-
-        def narrow(statistic):
-            return tf.cast(statistic, x.dtype)[:, None, None, None]
-
-        a = _convolution(x, kernel, bias)
-        winner, x_hat, y = _normalized_winners(a, narrow(mean), narrow(inv_std), gamma, beta)
-
-        def backward(dy):
-            slope, slope_x_hat, dx_hat, dx_hat_x_hat, direct = _through_gamma(
-                winner, y, dy, x_hat, gamma, narrow(inv_std), a
-            )
-
-            def average(values):
-                total = tf.reduce_sum(tf.reshape(values, [-1, math.prod(values.shape[1:])]), 1)
-                return tf.cast(total, tf.float64) / (positions * channels)
-
-            k1, k2 = inv_std * average(dx_hat), inv_std**2 * average(dx_hat_x_hat)
-            # Sums over the minibatch of s1 and s2, weighted by k1, k2, and k2 * mean.
-            at = {k: positions * tf.linalg.matvec(first, v, transpose_a=True)
-                  for k, v in (("k1", k1), ("k2", k2), ("k2 mean", k2 * mean))}  # fmt: skip
-            weighted = positions * tf.linalg.matvec(second, k2, transpose_a=True)
-            dw = (at["k1"] - at["k2 mean"])[:, None] + at["k2"][:, None] * b
-            dw += _symmetric(weighted, size * size) @ w
-            db = positions * tf.reduce_sum(k1 + k2 * (b[:, None] - mean), 1)
-            db += tf.linalg.matvec(w, at["k2"], transpose_a=True)
-            direct_dw = tf.raw_ops.Conv2DBackpropFilter(
-                input=x, filter_sizes=list(kernel.shape), out_backprop=direct,
-                strides=[1] * 4, padding="SAME",
-            )  # fmt: skip
-            direct_db = tf.reduce_sum(direct, [0, 1, 2])
-            if len(gamma.shape) == 3:
-                sums = [_by_element(winner, values, a) for values in (slope_x_hat, slope)]
-            else:
-                sums = [tf.reduce_sum(values, [0, 1, 2]) for values in (slope_x_hat, slope)]
-            return (
-                direct_dw - tf.cast(tf.reshape(dw, kernel.shape), x.dtype),
-                direct_db - tf.cast(db, x.dtype),
-                *sums,
-            )
-
-        return y, backward
-
-    return forward(kernel, bias, gamma, beta)
-
-
-@cache
-def _off_diagonal_twice(taps: int) -> np.ndarray:
-    """What a sum over a symmetric matrix counts of its upper triangle."""
-    rows, columns = np.triu_indices(taps)
-    return np.where(rows == columns, 1.0, 2.0)
+    return y, backward
 
 
 # Weight norm -------------------------------------------------------------------------------------
 
-
-@compiled
-def _across(dw, along, v):
-    return dw - along * v
+_across = compiled(lambda dw, along, v: dw - along * v)
 
 
 @tf.custom_gradient
-def scaled_product(x, v, g):
+def scaled_product(x, v, g) -> tf.Tensor:
     """Return x @ weight_norm(v, g) without writing the weights.
 
     s = g / norm(v);  y = (x @ v) * s
@@ -390,13 +263,13 @@ def scaled_product(x, v, g):
 
     x: (N, D); v: (D, C); g: (C,).
     """
-    inv_norm = tf.math.rsqrt(tf.reduce_sum(tf.square(v), 0))
+    inv_norm = tf.math.reciprocal_no_nan(tf.norm(v, axis=0))
     product, scale = x @ v, g * inv_norm
 
     def backward(dy):
-        along, dz = tf.reduce_sum(dy * product, 0), dy * scale
-        dv = _across(tf.matmul(x, dz, transpose_a=True), along * g * inv_norm**3, v)
-        return tf.matmul(dz, v, transpose_b=True), dv, along * inv_norm
+        ds, dproduct = tf.reduce_sum(dy * product, 0), dy * scale
+        dv = _across(tf.matmul(x, dproduct, transpose_a=True), ds * g * inv_norm**3, v)
+        return tf.matmul(dproduct, v, transpose_b=True), dv, ds * inv_norm
 
     return product * scale, backward
 
@@ -404,91 +277,78 @@ def scaled_product(x, v, g):
 # The layers --------------------------------------------------------------------------------------
 
 
-class Dense(keras.layers.Dense):
-    """A dense layer with weight norm, whose weights are never written."""
-
-    def build(self, input_shape):
-        """Make the variables, `kernel` being v, and `g` at its norm."""
-        super().build(input_shape)
-        self.g = _length(self)
+class WeightNormalization(layers.WeightNormalization):
+    """`layers.WeightNormalization`, which does not write the weights of a dense layer."""
 
     def call(self, x):
-        """Return x @ (g * v / norm(v)) + bias."""
-        return scaled_product(x, self.kernel.value, self.g.value) + self.bias.value
+        """Return x @ (g * v / norm(v)) + bias of a dense layer; of others what it always does."""
+        if not isinstance(self.layer, keras.layers.Dense):
+            return super().call(x)
+        return scaled_product(x, self.v.value, self.g.value) + self.layer.bias.value
 
 
-def _length(layer) -> keras.Variable:
-    def norm(shape, dtype):
-        return tf.norm(tf.reshape(layer.kernel.value, [-1, *shape]), axis=0)
-
-    return layer.add_weight(name="g", shape=layer.kernel.shape[-1:], initializer=norm)
-
-
-class Block(keras.layers.Conv2D):
-    """The first block of the network in one layer: convolution, norm, 2 x 2 max-pooling, ReLU.
+class Block(keras.layers.Layer):
+    """What a convolution, a norm, 2 x 2 max-pooling and ReLU compute, in one layer.
 
     y = relu(max_pool(norm(convolution(x))))
 
-    norm: "none", "batch", "layer" or "weight"; per: what LN has a gamma and a beta for, "element"
-    or "channel". x: images of one channel, constant; patch sums that are `known` are taken from
-    there. At inference LN is computed as `ops.layer_norm` has it.
+    convolution: SAME, of images of one channel, with a bias; its weights may be normalized; norm:
+    none, BN, LN of each image as a whole, or group norm of one group, which is that LN per channel.
+    In training with `known` patch sums its statistics follow from them; elsewhere the layers that
+    it is made of compute it. Raises ValueError for other norms and images.
     """
 
-    def __init__(self, norm: str, per: str, *, momentum: float, epsilon: float, **kwargs):
-        super().__init__(padding="same", **kwargs)
-        self.norm, self.per, self.momentum, self.epsilon = norm, per, momentum, epsilon
+    def __init__(self, convolution, norm=None):
+        super().__init__(dtype=convolution.dtype_policy)
+        self.convolution, self.norm = convolution, norm
+        self.batch_norm = isinstance(norm, layers.BatchNormalization)
 
     def build(self, input_shape):
-        """Make the variables of convolution and norm; ValueError for more channels than one."""
-        if input_shape[-1] != 1:
-            raise ValueError(f"free norms take images of one channel; received {input_shape}.")
-        super().build(input_shape)
-        element = self.norm == "layer" and self.per == "element"
-        shape = (*input_shape[1:3], self.filters) if element else (self.filters,)
-        if self.norm in ("batch", "layer"):
-            self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
-            self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
-        if self.norm == "batch":
-            fixed = {"shape": shape, "trainable": False}
-            self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **fixed)
-            self.moving_variance = self.add_weight(
-                name="moving_variance", initializer="ones", **fixed
+        """Make the variables of convolution and norm."""
+        norm, channels = self.norm, input_shape[-1]
+        whole = getattr(norm, "axis", 0) == [1, 2, 3] or getattr(norm, "groups", 0) == 1
+        if channels != 1 or not (norm is None or self.batch_norm or whole):
+            raise ValueError(
+                "free norms are none, BN, LN of a whole image and group norm of one group, after a "
+                f"convolution of one channel; received {type(norm).__name__}, {channels} channels."
             )
-        if self.norm == "weight":
-            self.g = _length(self)
+        self.convolution.build(input_shape)
+        if norm:
+            norm.build(self.convolution.compute_output_shape(input_shape))
 
-    def compute_output_shape(self, input_shape):
-        """Half the height and width."""
-        return (input_shape[0], input_shape[1] // 2, input_shape[2] // 2, self.filters)
+    def table(self, images: np.ndarray) -> tf.Tensor | None:
+        """The `patch_sums` of images, to be `known`; None without a norm, which needs none."""
+        if self.norm:
+            return tf.constant(table(images, self.convolution.kernel.shape[0]))
 
     def call(self, x, training=None):
         """Convolve, normalize, pool and rectify."""
-        kernel, bias = self.kernel.value, self.bias.value
-        if self.norm == "layer" and training:
-            parameters = (kernel, bias, self.gamma.value, self.beta.value)
-            return convolution_layer_norm(x, *parameters, epsilon=self.epsilon)
-        if self.norm == "batch":
-            kernel, bias = self._folded(x, kernel, bias, training)
-        elif self.norm == "weight":
-            inv_norm = tf.math.rsqrt(tf.reduce_sum(tf.square(kernel), [0, 1, 2]))
-            kernel = kernel * (self.g.value * inv_norm)
-        a = _convolution(x, kernel, bias)
-        if self.norm == "layer":
-            options = {"reduction_axes": (1, 2, 3), "epsilon": self.epsilon}
-            a, *_ = ops.layer_norm(a, self.gamma.value, self.beta.value, **options)
-        return pool_and_relu(a)
+        plain = getattr(self.convolution, "layer", self.convolution)
+        kernel, bias = map(tf.convert_to_tensor, (self.convolution.kernel, plain.bias))
+        sums = _KNOWN.get()
+        if self.norm and (sums is None or not training):
+            a = self.norm(self.convolution(x))
+            return tf.nn.relu(tf.nn.max_pool2d(a, 2, 2, "VALID"))
+        if self.batch_norm:
+            kernel, bias = self._folded(sums, kernel, bias)
+        a = tf.nn.conv2d(x, kernel, 1, "SAME")
+        if self.norm and not self.batch_norm:
+            mean, variance = image_moments(sums, kernel, bias)
+            inv_std = tf.math.rsqrt(variance + self.norm.epsilon)
+            mean, inv_std = (tf.cast(s, x.dtype)[:, None, None, None] for s in (mean, inv_std))
+            parameters = map(tf.convert_to_tensor, (self.norm.gamma, self.norm.beta))
+            return normalize_pool_and_relu(a, bias, mean, inv_std, *parameters)
+        # The bias is the same for all four pixels, and is added to the largest alone.
+        return tf.nn.relu(tf.nn.max_pool2d(a, 2, 2, "VALID") + bias)
 
-    def _folded(self, x, kernel, bias, training):
-        """Kernel and bias of the convolution that is BN of this one."""
-        if training:
-            mean, variance = channel_moments(x, kernel)  # without the bias, which BN cancels
-            self._update(self.moving_mean, mean + tf.cast(bias, mean.dtype))
-            self._update(self.moving_variance, variance)
-        else:
-            mean, variance = self.moving_mean.value - bias, self.moving_variance.value
-        scale = self.gamma.value * tf.cast(tf.math.rsqrt(variance + self.epsilon), x.dtype)
-        return kernel * scale, self.beta.value - tf.cast(mean, x.dtype) * scale
+    def _folded(self, sums, kernel, bias) -> tuple[tf.Tensor, tf.Tensor]:
+        """Kernel and bias of the convolution that is this one and then BN.
 
-    def _update(self, moving, new):
-        old = tf.cast(moving.value, new.dtype)
-        moving.assign(tf.cast(ops.moving_average(old, new, momentum=self.momentum), moving.dtype))
+        scale = gamma / sqrt(variance + epsilon);  kernel * scale, (bias - mean) * scale + beta
+        """
+        norm, (mean, variance) = self.norm, channel_moments(sums, kernel, bias)
+        norm._update(norm.moving_mean, mean)
+        norm._update(norm.moving_variance, variance)
+        scale = norm.gamma.value * tf.cast(tf.math.rsqrt(variance + norm.epsilon), kernel.dtype)
+        centred = tf.cast(tf.cast(bias, mean.dtype) - mean, kernel.dtype)
+        return kernel * scale, centred * scale + norm.beta.value

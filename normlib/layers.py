@@ -11,16 +11,8 @@ import keras
 import tensorflow as tf
 
 from normlib import checks, gradients, ops
-from normlib.weight_norm import WeightNormalization
+from normlib.weight_norm import WeightNormalization as WeightNormalization  # one of the layers
 
-__all__ = [
-    "BatchNormalization",
-    "GroupNormalization",
-    "InstanceNormalization",
-    "LayerNormalization",
-    "RMSNormalization",
-    "WeightNormalization",
-]
 serializable = keras.saving.register_keras_serializable(package="normlib")
 
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from normlib import folding, layers
+from normlib import free, layers
 from normlib.arm import Arm
 
 EPSILON = 1e-5  # the published script's, as is the next
@@ -49,10 +49,13 @@ def _norms_of(library) -> dict[str, Callable[[Arm, str], keras.layers.Layer]]:
 
 NORMS = {
     f"{norm}, {owner}": make
-    for owner, library in (("ours", layers), ("keras", keras.layers))
+    for owner, library in (("ours", layers), ("free", layers), ("keras", keras.layers))
     for norm, make in _norms_of(library).items()
 }
-KERNELS = {"weight, ours": layers.WeightNormalization}
+KERNELS = {
+    "weight, ours": layers.WeightNormalization,
+    "weight, free": free.WeightNormalization,
+}
 
 
 def name(arm: Arm) -> str:
@@ -112,10 +115,9 @@ def _convolutional(arm: Arm, seed: int) -> keras.Sequential:
 
 def _first_block(arm: Arm, seed: int) -> Layers:
     options = {"filters": 30, "kernel_size": 5, "padding": "same"} | draw(arm, seed, 0)
-    if arm.implementation == "folded":
-        folded = folding.ConvolutionBatchNorm(momentum=MOMENTUM, epsilon=EPSILON, **options)
-        return [folded, keras.layers.MaxPooling2D(), keras.layers.ReLU()]
     convolution = _kernel(arm, keras.layers.Conv2D(**options))
+    if arm.implementation == "free":
+        return [free.Block(convolution, *_norm(arm, "conv"))]
     if arm.relu == "before":
         return [convolution, keras.layers.ReLU(), *_norm(arm, "conv"), keras.layers.MaxPooling2D()]
     return [convolution, *_norm(arm, "conv"), keras.layers.MaxPooling2D(), keras.layers.ReLU()]

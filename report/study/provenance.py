@@ -22,12 +22,12 @@ LIST = ROOT / "report" / "runs" / "sources.toml"
 
 # The sources of every run, and those of some: comments and docstrings aside. `data.py` and
 # `arm.py` are not among them, which orders and defaults come from: tests pin these.
-EVERY = [f"normlib/{name}.py" for name in (
+EVERY = [*(f"normlib/{name}.py" for name in (
     "checks", "arithmetic", "ops", "backward", "gradients", "layers", "model", "scoring", "train",
-)]  # fmt: skip
+)), "report/study/running.py"]  # fmt: skip
 SOME = {
     "normlib/weight_norm.py": lambda arm: arm.norm == "weight",
-    "normlib/folding.py": lambda arm: arm.implementation == "folded",
+    "normlib/free.py": lambda arm: arm.implementation == "free",
     "report/study/variants.py": lambda arm: (
         arm.implementation == "published" or arm.backward != "right"
     ),

@@ -61,7 +61,8 @@ def test_all_arms_of_a_seed_share_their_weights_and_train():
     arms = [Arm(norm, network="rnn", epochs=3, profile="quick") for norm in EXPECTED]
     kernels = [model.build(arm, 5).layers[0].hidden.numpy() for arm in arms]
     assert all(np.array_equal(kernels[0], kernel) for kernel in kernels)
-    losses = train.run(arms[1], 5).train_loss
+    trainer = train.Trainer(arms[1], 5, data.load("quick"))
+    losses = [np.mean(trainer.train(epoch)[0]) for epoch in (1, 2, 3)]
     assert losses[2] < losses[1] < losses[0]
 
 
