@@ -123,6 +123,11 @@ def parse(arguments):
         action="store_true",
         help="of test: every case of the tests, not a sample of them",
     )
+    parser.add_argument(
+        "--torch-python",
+        metavar="PATH",
+        help="of bench: a Python that has PyTorch and NumPy, instead of one in .venv-bench",
+    )
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command in ("setup", "report", "bench"):
         parser.error("{} does not know {}".format(options.command, " ".join(rest)))
@@ -130,6 +135,8 @@ def parse(arguments):
         parser.error("--profile is an option of report alone")
     if options.publish and options.command not in ("report", "sweep", "bench"):
         parser.error("--publish is an option of report, sweep and bench")
+    if options.torch_python and options.command != "bench":
+        parser.error("--torch-python is an option of bench alone")
     if options.all and options.command != "test":
         parser.error("--all is an option of test alone")
     return options, rest
@@ -572,7 +579,9 @@ def command_bench(options, rest):
     settings = {}
     with suppress(LabError):  # without a pip here, that of .venv-bench has its own settings
         settings = pip_settings([str(python()), "-m", "pip"])
-    return run("report.bench", *publish(options), **settings)
+    path = options.torch_python  # from where the reader is; a link stays one, as Python needs it
+    other = ["--torch-python", full(path)] if path else []
+    return run("report.bench", *publish(options), *other, **settings)
 
 
 def publish(options):

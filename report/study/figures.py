@@ -29,12 +29,16 @@ GREY, BLUE, SKY = "#555555", "#0173b2", "#56b4e9"
 ORANGE, YELLOW, GREEN, PINK = "#d55e00", "#de8f05", "#029e73", "#cc78bc"
 BROWN, OLIVE, VIOLET, NAVY, CRIMSON = "#8c564b", "#8a9a2b", "#5b4bb2", "#1b2a5e", "#a3123a"
 TEAL = "#1f8a8a"
+SILVER, AMBER, MINT = "#a3a3a3", "#f0a35e", "#7cc9a9"  # by the shortcut: light
 COLORS = {
     ("none", "ours"): GREY,
     ("batch", "ours"): BLUE,
     ("batch", "keras"): SKY,
     ("batch", "published"): BROWN,
-    ("batch", "folded"): VIOLET,
+    ("none", "free"): SILVER,
+    ("batch", "free"): VIOLET,
+    ("layer", "free"): AMBER,
+    ("weight", "free"): MINT,
     ("batch", "shared"): NAVY,
     ("layer", "ours"): ORANGE,
     ("layer", "keras"): YELLOW,
