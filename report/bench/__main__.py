@@ -87,9 +87,9 @@ def measure(torch: Torch) -> tuple[dict[str, list[dict]], list[str]]:
     counts = {"images": data.profile(), "rounds": ROUNDS, "steps a block": STEPS}
     return {
         "": tables.of_race(alone_on_all, "step"),
-        "two-runs": tables.of_race(side_by_side, "step of both"),
-        "targets": targets.rows(alone_on_all, side_by_side, peaks),
-        "memory": tables.of_memory(peaks),
+        "sweep": tables.of_race(side_by_side, "step pair"),
+        "targets": targets.rows(alone_on_all, side_by_side, peaks, step_parts["none, free"]),
+        "footprint": tables.of_memory(peaks),
         "scaling": tables.of_scaling(scaling),
         "parts": parts.rows(step_parts),
         "environment": tables.of_environment(load, PyTorch=torch.version, **counts),

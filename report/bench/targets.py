@@ -5,6 +5,7 @@ from math import floor
 import numpy as np
 
 from report.bench.contenders import FREE, PLAIN
+from report.bench.parts import PRODUCTS
 from report.bench.race import Groups, Result, fault
 
 FASTER = {  # than the fastest peer, times, at least: one run on all cores, two on a thread each
@@ -19,21 +20,34 @@ MEMORY_GB, GROWTH = 1.4, 0.01  # at most
 HOW = ("one run on all cores", "two runs, a thread each")
 
 
-def rows(one: Groups, two: Groups, peaks: dict[str, list[float]]) -> list[dict]:
-    """One row for every promise, whatever was measured."""
+def rows(
+    one: Groups, two: Groups, peaks: dict[str, list[float]], step: dict[str, float]
+) -> list[dict]:
+    """One row for every promise, whatever was measured, and one for what bounds them all.
+
+    step: the parts of the free step without a norm, in milliseconds.
+    """
     faster = [
         _faster(f"free {norm}, {how}", groups[norm], least)
         for norm, floors in FASTER.items()
         for how, groups, least in zip(HOW, (one, two), floors, strict=True)
     ]
     overhead = [_overhead(one, norm, most) for norm, most in OVERHEAD.items()]
-    return [*faster, *overhead, *_of_memory(peaks)]
+    return [*faster, *overhead, *_of_memory(peaks), _outside(step)]
 
 
 def _row(what: str, target: str, measured: str, met: bool | None) -> dict:
     """A line of the table; `met` is None where something was not measured."""
     answer = {True: "yes", False: "no", None: "not shown"}[met]
     return {"what": what, "target": target, "measured": measured, "met": answer}
+
+
+def _outside(step: dict[str, float]) -> dict:
+    """What is no product of matrices, and may become cheaper yet."""
+    whole = sum(step.values())
+    outside = whole - sum(step[part] for part in PRODUCTS)
+    what = "free none, one thread: outside the products of matrices"
+    return _row(what, "stated", f"{outside:.2f} of {whole:.2f} ms", None)
 
 
 def named(results: list[Result], name: str) -> Result:

@@ -21,7 +21,7 @@ def color(arm: str) -> str:
 
 
 def read(name: str = "") -> pd.DataFrame:
-    """The committed table of the benchmark: "", "two-runs", "targets", "parts", "scaling" …"""
+    """The committed table of the benchmark: "", "sweep", "targets", "parts", "scaling" …"""
     file = "-".join(filter(None, ["benchmark", name]))
     return pd.read_csv(archive.ROOT / "tables" / f"{file}.csv")
 

@@ -60,7 +60,7 @@ def test_a_hash_covers_what_its_arm_uses_and_no_more(monkeypatch):
 def test_a_file_that_is_edited_meanwhile_is_hashed_anew(tmp_path, monkeypatch):
     """In a notebook, whose next run is trained by what the file has by then."""
     for name in provenance.EVERY:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     before = provenance.sources(Arm())
