@@ -7,7 +7,8 @@
   open     open the notebooks in JupyterLab
   sweep    train the runs of an experiment that are not in the archive yet, or more seeds of it
   verify   retrain some archived runs, and say how far they agree
-  bench    measure the training step against Keras's and PyTorch's, the latter in .venv-bench
+  bench    measure the training step against Keras's and PyTorch's, the latter in .venv-bench or
+           in the environment of --torch-python
 
 examples:
   python3 lab.py report                    the whole report, on all of Fashion-MNIST
