@@ -43,7 +43,10 @@ def culprits(items: list, works: Callable[[list], bool]) -> list:
 
 
 def merge(executed: dict[str, NotebookNode]) -> NotebookNode:
-    """One notebook of all: the first heading of each carries the notebook's name as its anchor."""
+    """One notebook of all: the first heading of each carries the notebook's name as its anchor.
+
+    Its metadata hold each notebook by itself, as it is before a run.
+    """
     cells = []
     for name, notebook in executed.items():
         own = [
@@ -55,12 +58,27 @@ def merge(executed: dict[str, NotebookNode]) -> NotebookNode:
             cell.metadata.named = named(cell, f"{name}.ipynb")
         if not own or own[0].cell_type != "markdown" or not re.match("# .", own[0].source):
             own.insert(0, nbformat.v4.new_markdown_cell(f"# {name.replace('_', ' ')}"))
-        anchor = re.sub(rb"\W", b"-", name.encode()).decode()  # as sections.lua has it
         first, *rest = own[0].source.split("\n")
-        first = f"# {name[:2]} {first[2:]} {{#nb-{anchor}}}"
+        first = f"# {name[:2]} {first[2:]} {{#nb-{anchor(name)}}}"
         own[0].source = "\n".join([first, *rest])
         cells += own
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"
-    metadata = {"title": TITLE, "notebooks": list(executed)}
+    notebooks = {name: _not_run(notebook) for name, notebook in executed.items()}
+    metadata = {"title": TITLE, "notebooks": notebooks}
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+
+
+def anchor(name: str) -> str:
+    """The name of a notebook as the end of its anchor, as sections.lua has it."""
+    return re.sub(rb"\W", b"-", name.encode()).decode()
+
+
+def _not_run(notebook: NotebookNode) -> str:
+    """The text of the notebook's file without what running it left."""
+    fresh = copy.deepcopy(notebook)
+    for cell in fresh.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        cell.metadata.pop("named", None)
+    return nbformat.writes(fresh)

@@ -8,7 +8,6 @@ import copy
 import json
 import subprocess
 import sys
-from importlib import resources as package_resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,10 +18,11 @@ from nbconvert.utils.exceptions import ConversionException
 from nbformat import NotebookNode
 from traitlets import default
 
+from report import page, pictures
 from report.cells import culprits, named
+from report.page import TEMPLATES
 from report.plain_text import clean, clean_source
 
-TEMPLATES = Path(str(package_resources.files("report"))) / "templates"
 ASCII = {chr(code) for code in range(128)}
 READER = "ipynb+raw_tex+header_attributes"
 # In a process of its own, since a compiler that runs, or panics, heeds no signal. No font of this
@@ -117,17 +117,26 @@ class HTMLReport(_PandocExporter):
     def _extension(self):
         return ".html"
 
+    def _convert(self, nb: NotebookNode) -> tuple[str, list[str]]:
+        from report.page_data import page_data  # here, since it takes a second to import
+
+        pictures.draw(nb)
+        self._data, missing = page_data(nb)
+        made, warnings = super()._convert(nb)
+        made = page.with_scripts(page.lighter(made), self._data.get("lottery"))
+        return made, warnings + missing
+
     def convert(self, folder: Path, title: str) -> tuple[str, list[str]]:
         """The HTML of the notebook in `folder`, and what pandoc warned about."""
+        (folder / "page.json").write_text(json.dumps(self._data), "utf-8")
         return _pandoc(
             folder,
             title,
             "html5",
             "report.html",
+            f"--lua-filter={TEMPLATES / 'page.lua'}",
             "--mathml",
             "--embed-resources",
-            "--toc",
-            "--toc-depth=3",
             "--shift-heading-level-by=1",
             f"--css={TEMPLATES / 'report.css'}",
         )

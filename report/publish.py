@@ -10,13 +10,9 @@ import pandas as pd
 from nbformat import NotebookNode
 
 from report.study import archive_csv
-from report.study.claims import summary
 
 COPIED = ("figures", "tables")
-LEDGER, MODES = "claims.csv", "modes.csv"
 SPEED, MACHINE = "benchmark.csv", "benchmark-environment.csv"
-OURS = r"[HEL]\d+"  # the ledger's rows that the README has: hypotheses, equivalences, best rates
-SHOWN = ["id", "claim", "verdict", "effect (95 % interval)", "n", "outcome"]
 BENCHMARK = "benchmark*"  # tables that `lab.py bench` writes, and no notebook
 
 
@@ -59,26 +55,8 @@ def _replace(text: str, name: str, now: str) -> str:
 
 
 def numbers(tables: Path) -> dict[str, str]:
-    """What the README takes from the tables: the ledger, the modes' accuracies, the speed."""
-    return {
-        "findings": findings(tables / LEDGER),
-        "modes": markdown(pd.read_csv(tables / MODES, dtype=str)),
-        "speed": speed(tables),
-    }
-
-
-def findings(table: Path) -> str:
-    """What the ledger comes to, and our hypotheses in a table."""
-    book = pd.read_csv(table, keep_default_na=False, na_values={"mean": ""})
-    ours = book[book["id"].str.fullmatch(OURS)][SHOWN].astype(str)
-    return f"{summary.in_short(book)}\n\n{markdown(ours.rename(columns={'outcome': 'prediction'}))}"
-
-
-def markdown(frame: pd.DataFrame) -> str:
-    """A table of texts as Markdown."""
-    cells = frame.replace(r"\|", r"\\|", regex=True).to_numpy()
-    rows = [frame.columns, ["---"] * frame.shape[1], *cells]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    """What the README takes from the tables: the speed."""
+    return {"speed": speed(tables)}
 
 
 def speed(tables: Path) -> str:

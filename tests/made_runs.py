@@ -56,3 +56,13 @@ def runs(seeds=LAST, **columns):
 
 def noise(seed, mean=0.88, sd=0.003):
     return np.random.default_rng(seed).normal(mean, sd, len(LAST))
+
+
+def each(one):
+    """A function of arms and a seed as what trains each of many seeds: see `worker.run_each`."""
+
+    def run_each(arms, seeds, progress, keep):
+        for seed in seeds:
+            keep(one(arms, seed))
+
+    return run_each

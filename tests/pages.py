@@ -1,6 +1,7 @@
 """A made notebook with everything that the lab's have, and what a page of the report must be."""
 
 import base64
+import html
 import io
 import re
 from html.parser import HTMLParser
@@ -8,7 +9,7 @@ from html.parser import HTMLParser
 import matplotlib.pyplot as plt
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from report import build
+from report import build, page
 
 ALIGNED = r"""$$
 \begin{aligned}
@@ -60,6 +61,9 @@ def merged():
     return build.merge({"00_first": made(), "01_other": other})
 
 
+DATA = ' type="application/json" id="lottery-data"'
+
+
 class Page(HTMLParser):
     """Tags with their attributes, and the text outside code, annotations and styles."""
 
@@ -70,7 +74,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
-        if tag in ("annotation", "pre", "code", "style"):
+        if tag in ("annotation", "pre", "code", "style", "script"):
             self.skip.append(tag)
 
     def handle_endtag(self, tag):
@@ -84,11 +88,27 @@ class Page(HTMLParser):
         return [attributes for found, attributes in self.tags if found == tag]
 
 
+def check_scripts(source):
+    """One script can run, which is returned: the policy has its hash, and all else is data."""
+    scripts = re.findall(r"<script(.*?)>(.*?)</script", source, re.S | re.I)
+    (running,) = (text for attributes, text in scripts if attributes != DATA)
+    assert source.count("<script") == len(scripts)
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', source)
+    parts = dict(part.split(maxsplit=1) for part in html.unescape(policy).split("; "))
+    assert parts.pop("style-src") == "'unsafe-inline'"  # attributes of tables
+    assert f"script-src {parts.pop('script-src')}" == page.policy(running)
+    assert parts.pop("img-src") == parts.pop("font-src") == "data:"
+    assert set(parts) == {"default-src", "base-uri", "form-action"}
+    assert set(parts.values()) == {"'none'"}
+    return running
+
+
 def check_page(source):
+    check_scripts(source)
     page = Page(source)
     for tag, name in (("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src")):
         assert all(a.get(name, "data:").startswith("data:") for a in page.all(tag)), tag
-    assert not re.search(r"""url\(\s*["']?(?!data:)\w|@import|<script""", source)
+    assert not re.search(r"""url\(\s*["']?(?!data:)\w|@import""", source)
     assert not re.search(r"\$|\\begin|\\frac|\\sigma", page.text)
     assert page.all("img") and all(image["alt"] for image in page.all("img"))
     # A picture that comes late has no height before, and what a link leads to moves away.

@@ -489,7 +489,10 @@ def left(numbers):
 
 @posix
 @pytest.mark.parametrize("kind", ["obedient", "deaf"])
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", [
+    pytest.param("SIGINT", marks=pytest.mark.slow), "SIGTERM",
+    pytest.param("SIGHUP", marks=pytest.mark.slow),
+])  # fmt: skip
 def test_a_signal_to_lab_py_alone_leaves_nothing(name, kind, start):
     process, below = start(kind, grace=1 if kind == "deaf" else 60)
     assert len(alive(below)) == 3

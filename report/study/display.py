@@ -20,6 +20,7 @@ NUMBER = r"–|nan|[+−-]?\d[\d ]*(\.\d+)?(e[+−-]?\d+)?[ ×%]*"
 
 def figure(drawn: Figure, number: str, caption: str, alt: str) -> None:
     """Display the figure and its caption, and save it under its number as SVG and PNG."""
+    drawn.draw_without_rendering()  # the layout needs two passes until every label has its room
     drawn.savefig(_file("figures", number, "svg"), metadata={"Date": None})
     png = _png(drawn)
     _file("figures", number, "png").write_bytes(png)

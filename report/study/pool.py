@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     CancelledError,
@@ -14,7 +14,6 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from queue import SimpleQueue
 
 from normlib.arm import Arm
@@ -28,24 +27,27 @@ SECONDS_BETWEEN_REPORTS = 0.5
 
 
 def train(runs: list[tuple[Arm, int]], executor: Executor | None = None) -> Iterator[Record]:
-    """Train each run in a one-thread process of its own, one a core; yield each record when done.
+    """Train the runs in processes of one thread, one a core; yield each record when it is done.
 
-    Runs that differ in how they are scored are trained once, together.
-
-    `executor` is anything that submits as those of `concurrent.futures` do, a Dask cluster's too.
-    A run that fails does not stop the others: RunFailed comes after them. It comes at once where
-    such an executor computes by another protocol or other sources than those here.
+    Runs that differ in how they are scored are trained once, together; several seeds of a short
+    run share a process. `executor` is anything that submits as those of `concurrent.futures` do, a
+    Dask cluster's too. A run that fails does not stop the others: RunFailed comes after them. It
+    comes at once where such an executor computes by another protocol or other sources than those
+    here.
     """
     if not runs:
         return
     trainings = _together(runs)
-    states, reporter = SimpleQueue(), Reporter(len(trainings))
-    pool = executor or ThreadPoolExecutor(min(os.cpu_count() or 1, len(trainings)))
-    # A callback stays on this machine; elsewhere only finished runs are seen.
-    work = worker.run if executor else partial(worker.run, progress=states.put)
-    futures = {pool.submit(work, arms, seed) for arms, seed in trainings}
+    messages, reporter = SimpleQueue(), Reporter(len(trainings))
+    if executor:  # a callback stays on this machine; elsewhere only finished runs are seen
+        pool = executor
+        futures = {pool.submit(worker.run, arms, seed) for arms, seed in trainings}
+    else:
+        jobs = _jobs(trainings)
+        pool = ThreadPoolExecutor(min(os.cpu_count() or 1, len(jobs)))
+        futures = {pool.submit(worker.run_each, *job, messages.put, messages.put) for job in jobs}
     try:
-        yield from _finished(futures, states, reporter, _refuse_other if executor else list)
+        yield from _finished(futures, messages, reporter)
     finally:
         for future in futures:
             future.cancel()
@@ -62,25 +64,41 @@ def _together(runs: list[tuple[Arm, int]]) -> list[tuple[tuple[Arm, ...], int]]:
     return [(tuple(arms), seed) for (_, seed), arms in found.items()]
 
 
-def _finished(
-    pending: set[Future],
-    states: SimpleQueue,
-    reporter: Reporter,
-    accepted: Callable[[list[Record]], list[Record]],
-) -> Iterator[Record]:
+SHORT, SEEDS_A_PROCESS = 50_000, 5  # images to see in all, by one convolution
+
+
+def _jobs(trainings: list[tuple[tuple[Arm, ...], int]]) -> list[tuple[tuple[Arm, ...], list[int]]]:
+    """Arms and seeds to be trained by one process, in the order of their first ones."""
+    jobs: list[tuple[tuple[Arm, ...], list[int]]] = []
+    open_jobs: dict[tuple[Arm, ...], list[int]] = {}
+    for arms, seed in trainings:
+        short = arms[0].images * arms[0].epochs * arms[0].blocks <= SHORT
+        seeds = open_jobs.get(arms, [])
+        if not seeds or not short or len(seeds) == SEEDS_A_PROCESS:
+            seeds = open_jobs[arms] = []
+            jobs.append((arms, seeds))
+        seeds.append(seed)
+    return jobs
+
+
+def _finished(pending: set[Future], messages: SimpleQueue, reporter: Reporter) -> Iterator[Record]:
+    """Yield the records that come as messages or as results; raise RunFailed for what failed."""
     failed = []
     while pending:
         done, pending = wait(pending, SECONDS_BETWEEN_REPORTS, FIRST_COMPLETED)
         for future in done:
             try:
-                records = accepted(future.result())
+                if records := future.result():  # of an executor's worker
+                    messages.put(_refuse_other(records))
             except Exception as error:
                 failed.append(error)
+        while not messages.empty():
+            message = messages.get()
+            if isinstance(message, State):
+                reporter.take(message)
             else:
-                states.put(_last_state(records[0]))
-                yield from records
-        while not states.empty():
-            reporter.take(states.get())
+                reporter.take(_last_state(message[0]))
+                yield from message
         reporter.show()
         if any(isinstance(error, OtherVersion) for error in failed):
             break

@@ -105,10 +105,24 @@ def _kernels(found: pd.DataFrame, arm: Arm) -> list[dict]:
     ]
 
 
-def log_mean(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
-    """The mean of the arm's logarithms over all steps, by seed."""
+def geometric_mean(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
+    """The arm's geometric mean over all steps, by seed."""
     rows = found[found["arm"] == arm]
-    return np.log(rows[column]).groupby(rows["seed"]).mean()
+    return np.exp(np.log(rows[column]).groupby(rows["seed"]).mean())
+
+
+def over_none(values: dict[Arm, pd.Series], predicted: dict[Arm, str]) -> pd.DataFrame:
+    """One row per arm with a prediction: its values over those without a norm, seed by seed."""
+    ratios = {a: comparisons.paired(np.log(values[a]), np.log(values[NONE])) for a in predicted}
+    return pd.DataFrame([
+        {
+            "mode": arm.label,
+            "times no normalization": times(ratio),
+            "finding": ratio.verdict,
+            "predicted": predicted[arm],
+        }
+        for arm, ratio in ratios.items()
+    ])  # fmt: skip
 
 
 def times(logs: Interval) -> str:

@@ -1,15 +1,17 @@
 """A run and its record: trained, measured by its arm's probe, stamped with what computed it.
 
-`python -m report.study.recording` reads arms and a seed as JSON and prints lines of JSON: states
-of the run, what there is to say of it, and at the end its records.
+`python -m report.study.recording` reads arms and seeds as JSON and prints lines of JSON: states of
+the runs, what there is to say of them, and after each seed its records.
 """
 
+import gc
 import json
 import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import keras
 import tensorflow as tf
 
 from normlib.arm import Arm
@@ -52,22 +54,24 @@ def runs(arms: Sequence[Arm], seed: int, progress: Progress = nothing) -> list[R
 
 def main() -> None:
     send = json_lines.taking_stdout()
-    settings, seed = json.loads(sys.argv[1])
+    settings, seeds = json.loads(sys.argv[1])
     arms = [Arm(**values) for values in settings]
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    label = f"{arms[0].label}, seed {seed}"
+    for seed in seeds:
+        label = f"{arms[0].label}, seed {seed}"
 
-    def progress(done: int, total: int, epoch: int, accuracy: float) -> None:
-        send(["state", asdict(State(label, done, total, epoch, arms[0].epochs, accuracy))])
+        def progress(done: int, total: int, epoch: int, accuracy: float, label=label) -> None:
+            send(["state", asdict(State(label, done, total, epoch, arms[0].epochs, accuracy))])
 
-    def say(message, category, *_) -> None:
-        if issubclass(category, gradient_check.EditedOp):
-            send(["said", f"{label}: {message}"])
+        def say(message, category, *_, label=label) -> None:
+            if issubclass(category, gradient_check.EditedOp):
+                send(["said", f"{label}: {message}"])
 
-    warnings.showwarning = say
-    for record in runs(arms, seed, progress):
-        send(["record", archive.encode(record)])
+        warnings.showwarning = say
+        send(["records", [archive.encode(record) for record in runs(arms, seed, progress)]])
+        keras.backend.clear_session()  # the graph of this seed's network
+        gc.collect()
 
 
 if __name__ == "__main__":

@@ -44,10 +44,53 @@ def gap_of_gaps(records: Sequence[Record], *arms: Arm) -> Interval:
     return comparisons.paired(a - b, c - d)
 
 
-def beyond(found: Interval, points: float) -> Interval:
-    """The interval of how far the gap lies above this many points."""
-    low, mean, high = (value - points for value in (found.low, found.mean, found.high))
-    return Interval(mean, low, high, found.n)
+def outcomes(*rows: tuple[str, Interval | str, str, bool | None]) -> pd.DataFrame:
+    """One row per comparison: what was found, what was predicted, and what became of that.
+
+    Each is (what, found, predicted, held): `found` an interval in points, with held None, which
+    `outcome` then says; or anything else, as text, with whether the prediction held.
+    """
+    return pd.DataFrame([_outcome(*row) for row in rows])
+
+
+def _outcome(what: str, found: Interval | str, predicted: str, held: bool | None = None) -> dict:
+    interval = isinstance(found, Interval)
+    words = {True: "held", False: "failed"}
+    return {
+        "error": what,
+        "found (95 % interval)": text(found) if interval else found,
+        "predicted": predicted,
+        "prediction": outcome(predicted, found) if interval else words[held],
+    }
+
+
+def text(found: Interval) -> str:
+    """As `+0.31 points (+0.20 to +0.42)`."""
+    low, mean, high = map(comparisons.signed, (found.low, found.mean, found.high))
+    return f"{mean} points ({low} to {high})"
+
+
+def outcome(predicted: str, found: Interval) -> str:
+    """Whether a prediction held, failed, or is not resolved by the interval.
+
+    "higher" and "lower" may be "by more than 3"; "within 2" means the whole interval; "not
+    resolved" fails where a difference was found.
+    """
+    side, _, points = predicted.partition(" by more than ")
+    if side.startswith("within "):
+        margin = float(side.removeprefix("within "))
+        inside = max(-found.low, found.high) < margin
+        return "held" if inside else _resolved(found.low > margin or found.high < -margin)
+    least = float(points or 0)
+    reach = {"higher": (found.low > least, found.high < least),
+             "lower": (found.high < -least, found.low > -least),
+             "not resolved": (found.low <= 0 <= found.high, True)}  # fmt: skip
+    held, failed = reach[side]
+    return "held" if held else _resolved(failed)
+
+
+def _resolved(failed: bool) -> str:
+    return "failed" if failed else "not resolved"
 
 
 def means(records: Iterable[Record], setting: str) -> pd.DataFrame:

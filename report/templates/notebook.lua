@@ -1,5 +1,6 @@
 -- A notebook's cells, as cells.lua leaves them -> the report: inputs shown or hidden, captions
--- joined to figures and tables, alt texts for PDF/UA.
+-- joined to figures and tables, alt texts for PDF/UA. What only a page can do, page.lua makes of
+-- what stands in a Div: code, the ledger and the lottery.
 
 local typst = FORMAT == 'typst'
 
@@ -62,7 +63,7 @@ end
 -- Columns that do not fit side by side get room for their longest word or,
 -- if more, for as many lines of their mean text as the others, half a word of each being lost.
 local function fitted(found)
-  if not typst then return { pandoc.Div({ found }, pandoc.Attr('', { 'scroll' })) } end
+  if not typst then return { found } end
   local columns, natural, total, share = {}, 0, 0, 0
   local body = found.bodies[1] and found.bodies[1].body or {}
   local rows = { found.head.rows[1], table.unpack(body) }
@@ -116,11 +117,23 @@ local function join(blocks)
   return joined
 end
 
-function Div(div)
-  if not div.classes:includes('cell') or tagged(div, 'remove-cell') then
-    return div.classes:includes('cell') and {} or nil
+local function input(block, hidden)
+  if typst then return hidden and {} or { block } end
+  return { pandoc.Div({ block }, { class = hidden and 'input hidden' or 'input' }) }
+end
+
+-- The outputs of a cell that is tagged so, for page.lua.
+local function widget(outputs, cell)
+  for _, kind in ipairs { 'ledger', 'lottery' } do
+    if not typst and tagged(cell, kind) then return { pandoc.Div(outputs, { class = kind }) } end
   end
-  if div.classes:includes('raw') then return {} end -- cells that wait for their runs
+  return outputs
+end
+
+function Div(div)
+  if not div.classes:includes('cell') then return end
+  -- Raw cells wait for their runs.
+  if div.classes:includes('raw') or tagged(div, 'remove-cell') then return {} end
   if not div.classes:includes('code') then return div.content end
   local shown, outputs = pandoc.List(), pandoc.List()
   for i, block in ipairs(div.content) do
@@ -128,11 +141,11 @@ function Div(div)
       if not block.classes:includes('stderr') then
         outputs:extend(block.content)
       end
-    elseif i > 1 or not tagged(div, 'hide-input') then
-      shown:insert(block)
+    else
+      shown:extend(input(block, i == 1 and tagged(div, 'hide-input')))
     end
   end
-  shown:extend(join(outputs))
+  shown:extend(widget(join(outputs), div))
   return shown
 end
 

@@ -13,7 +13,6 @@ from normlib.arm import Arm
 ARMS = {
     "batch_norm": Arm("batch", profile="quick"),
     "layer_norm": Arm("layer", profile="quick"),
-    "group_norm": Arm("group", profile="quick"),
     "weight_norm": Arm("weight", profile="quick"),
     "rms_norm": Arm("rms", network="rnn", profile="quick"),
 }

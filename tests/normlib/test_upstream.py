@@ -9,6 +9,7 @@ import pytest
 SCRIPTS = sorted(Path(__file__).with_name("upstream").glob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="as the script says")
 def test_keras_has_mended(script):

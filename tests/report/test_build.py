@@ -135,7 +135,10 @@ def children(process):
     return psutil.Process(process.pid).children(recursive=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [
+    pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM,
+    pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+])  # fmt: skip
 def test_what_ends_the_build_ends_the_kernels_and_what_they_train(folder, number):
     with training(folder) as (process, found):
         every = [*found, *children(process)]
@@ -146,6 +149,7 @@ def test_what_ends_the_build_ends_the_kernels_and_what_they_train(folder, number
     assert gone and not alive
 
 
+@pytest.mark.slow
 def test_the_build_ends_while_it_writes(folder):
     change(folder, "00_a", "print('many words ' * 1_000_000)")
     with started(folder) as process:
@@ -166,6 +170,7 @@ def test_a_build_that_nohup_began_outlives_the_terminal(folder):
         signal.signal(signal.SIGHUP, handler)
 
 
+@pytest.mark.slow
 def test_a_second_report_waits_for_the_first(folder):
     change(folder, "00_a", "import time; time.sleep(3)")
     with started(folder) as first, started(folder) as second:

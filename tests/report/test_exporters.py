@@ -1,6 +1,12 @@
 """Both exporters on a made notebook: whole, offline, accessible, the same twice."""
 
+import json
+import re
+from base64 import b64decode
+
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 from pages import Page, check_page, made, merged
 
 from report import exporters
@@ -14,16 +20,41 @@ def html():
 def test_html_is_one_offline_page_with_captions_and_contents(html):
     page, ids = check_page(html)
     assert {"figure-a3", "table-1", "nb-00_first", "nb-01_other"} <= set(ids)
-    assert page.all("math") and page.all("figcaption") and page.all("caption")
+    assert page.all("math") and page.all("figcaption")
     assert page.all("html")[0]["lang"] == "en" and page.all("main") and page.all("nav")
     links = [a.get("href") for a in page.all("a")]
     assert "#nb-01_other" in links and "#nb-00_first--below" in links
 
 
-def test_html_hides_what_is_tagged_and_keeps_the_rest(html):
-    assert "HIDDEN" not in html and "NOISE" not in html
+def test_html_folds_what_is_tagged_and_keeps_the_rest(html):
+    folded, shown = re.findall(r"<details class=.input.( open)?>(.*?)</details>", html, re.S)
+    assert folded[0] == "" and "HIDDEN" in folded[1] and ">Code<span>, 1 line<" in folded[1]
+    assert shown[0] == " open" and "SHOWN" in shown[1]
+    assert html.count("HIDDEN") == 1 and "NOISE" not in html
     for text in ("SHOWN", "printed", "What we see.", "Two rows."):
         assert text in html
+
+
+def test_html_has_permalinks_steps_and_tables_that_scroll_under_their_captions(html):
+    page = Page(html)
+    links = [(a.get("class"), a.get("rel"), a["href"]) for a in page.all("a")]
+    assert ("permalink", None, "#nb-00_first--below") in links
+    assert (None, "next", "#nb-01_other") in links and (None, "prev", "#nb-00_first") in links
+    assert {"class": "table", "id": "table-1"} in page.all("figure") and not page.all("caption")
+    (scroll,) = [div for div in page.all("div") if div.get("class") == "scroll"]
+    assert scroll == {
+        "class": "scroll", "tabindex": "0", "role": "group", "aria-label": "Table 1",
+    }  # fmt: skip
+
+
+def test_html_has_each_notebook_as_it_is_before_a_run(html):
+    files = {a["download"]: a["href"] for a in Page(html).all("a") if "download" in a}
+    assert list(files) == ["00_first.ipynb", "01_other.ipynb"]
+    notebook = nbformat.reads(b64decode(files["00_first.ipynb"].partition(",")[2]), 4)
+    sources = [cell.source for cell in notebook.cells]
+    assert sources == [cell.source for cell in made().cells]
+    assert not [cell for cell in notebook.cells if cell.get("outputs")]
+    assert json.dumps(notebook).count('"execution_count": null') == 2
 
 
 EXPORTERS = [exporters.HTMLReport, exporters.PDFReport]
@@ -54,6 +85,18 @@ def test_a_picture_without_alt_text_has_one_that_says_so(exporter):
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_what_is_whole_warns_of_nothing(exporter):
     assert exporter().from_notebook_node(merged())[1]["warnings"] == []
+
+
+def test_html_is_the_same_twice():
+    notebook = merged()
+    first, second = (exporters.HTMLReport().from_notebook_node(notebook)[0] for _ in range(2))
+    assert first == second
+
+
+def test_html_of_code_that_has_a_picture_in_it_shows_that_code():
+    source = 'src="data:image/svg+xml;base64,PHN2Zz4="'
+    page, _ = exporters.HTMLReport().from_notebook_node(new_notebook(cells=[new_code_cell(source)]))
+    assert "base64,PHN2Zz4=" in page
 
 
 def test_pdf_is_the_same_bytes_twice():

@@ -52,6 +52,7 @@ def test_another_rate_and_another_seed_break_no_notebook_and_no_report(house):
     assert "Trained here, our BN with seed 0" in (house / "report/build/index.html").read_text()
 
 
+@pytest.mark.slow
 def test_an_edited_op_is_said_and_its_runs_are_live(house):
     """The mean is dropped from the op, and not from the backward pass."""
     ops = house / "normlib/ops.py"

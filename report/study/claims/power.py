@@ -11,7 +11,7 @@ from statsmodels.stats.power import TTestPower
 
 from report.study.arms import PILOT_SEEDS
 from report.study.claims import book, findings
-from report.study.claims.book import FIRST, LOOKS, Claim
+from report.study.claims.book import LOOKS, Claim
 from report.study.claims.findings import Records, Seeds
 from report.study.experiments import EXPERIMENTS
 from report.study.statistics import ALPHA
@@ -89,14 +89,3 @@ def _row(claim: Claim, records: Records, seeds: Seeds) -> dict:
             ("power of equivalence", tost_power(sd, len(look), claim.size, alpha)),
         )
     }
-
-
-def limits(records: Records) -> str:
-    """What size of difference in test accuracy the claims' runs cannot be relied on to see."""
-    rows = table(book.hypotheses_and_equivalences(), records, FIRST)
-    seen = rows[rows["unit"] == "points"].filter(like="detectable difference")
-    ranges = [f"{seen[c].min():.2f} to {seen[c].max():.2f} points ({c[-6:]})" for c in seen]
-    return (
-        "If the differences spread as in these runs, the smallest that is found 4 times in 5 is, "
-        f"by the comparison, {', '.join(ranges)}. A smaller one may well be there and not be seen."
-    )

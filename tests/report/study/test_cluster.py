@@ -27,6 +27,7 @@ def client():
         yield client
 
 
+@pytest.mark.slow
 def test_every_record_arrives_once_though_a_worker_dies(client):
     pids = list(client.run(os.getpid).values())
     records = pool.train([(ARM, seed) for seed in (0, 1, 2)], client.get_executor(pure=False))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_runs import record
 
-from report.study import arms, comparisons, predictions
+from report.study import arms, comparisons
 from report.study.comparisons import Interval
 
 
@@ -35,25 +35,6 @@ def test_interval_covers_the_true_mean_19_times_in_20():
 )
 def test_verdict(low, high, verdict):
     assert Interval((low + high) / 2, low, high, 3).verdict == verdict
-
-
-UP, DOWN, OPEN = Interval(1, 0.5, 1.5, 3), Interval(-1, -1.5, -0.5, 3), Interval(0, -1, 1, 3)
-
-
-@pytest.mark.parametrize(
-    ("predicted", "found", "word"),
-    [
-        ("higher", [UP], "held"),
-        ("higher", [DOWN], "failed"),
-        ("higher", [OPEN], "not resolved"),
-        ("higher", [UP, OPEN], "not resolved"),
-        ("higher", [UP, DOWN], "failed"),
-        ("not resolved", [OPEN, OPEN], "held"),
-        ("not resolved", [OPEN, UP], "failed"),
-    ],
-)
-def test_outcome(predicted, found, word):
-    assert predictions.of_side(predicted, *found).endswith(f"{word}.")
 
 
 def test_paired_differences_go_by_seed_and_not_by_place():

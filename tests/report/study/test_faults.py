@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from made_runs import record
+from made_runs import each, record
 from test_sweep import SMALL, at_most, known
 
 from report.study import archive, provenance, sweep, worker
@@ -47,7 +47,7 @@ def swept(folder: Path) -> None:
         with open(folder / file, "ab", buffering=0) as log:
             log.write(b"%d\n" % seed)
 
-    def train(arms, seed, progress):
+    def train(arms, seed):
         say("trained", seed)
         time.sleep(random.expovariate(200))
         return [known(arm, seed) for arm in arms]
@@ -58,7 +58,7 @@ def swept(folder: Path) -> None:
         append(record, home)
         say("kept", record.seed)
 
-    worker.run, archive.append = train, keep
+    worker.run_each, archive.append = each(train), keep
     for name in ("PUBLISHED", "OWN", "LIVE"):
         setattr(archive, name, folder / name)
     provenance.listed = lambda: {"the archive's": [provenance.sources(SMALL)]}

@@ -1,5 +1,6 @@
 """Runs at once: whose results are taken, and what is said when the others' end."""
 
+import dataclasses
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -55,6 +56,17 @@ def test_a_cluster_of_another_version_does_not_train_on(cluster):
 def test_sources_that_are_listed_as_computing_the_same_are_taken(cluster, monkeypatch):
     monkeypatch.setattr(provenance, "listed", lambda: {"old": [provenance.sources(SMALL)]})
     assert cluster({1: {"sources": "old"}}) == ([0, 1, 2, 3], "")
+
+
+def test_seeds_of_a_short_run_share_a_process_in_the_order_of_the_sweep():
+    long = dataclasses.replace(SMALL, profile="full")
+    trainings = [((arm,), seed) for seed in range(7) for arm in (SMALL, long)]
+    jobs = pool._jobs(trainings)
+    assert [job for job in jobs if job[0] == (SMALL,)] == [
+        ((SMALL,), [0, 1, 2, 3, 4]), ((SMALL,), [5, 6]),
+    ]  # fmt: skip
+    assert [seeds for arms, seeds in jobs if arms == (long,)] == [[seed] for seed in range(7)]
+    assert jobs[0] == ((SMALL,), [0, 1, 2, 3, 4]) and jobs[1] == ((long,), [0])
 
 
 def test_a_lost_scheduler_is_said():

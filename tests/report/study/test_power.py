@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 from made_runs import noise, runs
-from made_world import whole
 from scipy import stats as scipy_stats
 
 from report.study import archive, statistics
-from report.study.claims import book, power
+from report.study.claims import power
 from report.study.claims.book import CLAIMS, FIRST, LAST
 from report.study.claims.findings import MissingRuns
 
@@ -72,12 +71,3 @@ def test_the_table_is_for_one_of_two_looks_in_holms_worst_case():
         assert seen == pytest.approx(power.detectable(sd, n, level))
     needed = power.seeds_for_equivalence(found.loc["E1", "sd"], 0.2, 0.05 / 2 / 9)
     assert found.loc["E1", "seeds needed"] == needed
-
-
-def test_limits_are_those_of_the_first_looks_runs_in_points():
-    records = whole(ln=0.88 + 3 * noise(1, 0))
-    rows = power.table(book.hypotheses_and_equivalences(), records, FIRST)
-    said = power.limits(records)
-    for n in (30, 60):
-        seen = rows.loc[rows["unit"] == "points", f"detectable difference, n = {n}"]
-        assert f"{seen.min():.2f} to {seen.max():.2f} points (n = {n})" in said

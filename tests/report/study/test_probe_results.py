@@ -33,8 +33,20 @@ def test_extremes_and_smoothness_along_the_gradient():
         1.2,
     ]
     assert list(found["smoothness"]) == pytest.approx([4, 3])  # 0.2 / 0.05 and 1.2 / 0.4
-    logs = probe_results.log_mean(found, PLAIN, "smoothness")
-    assert logs.to_dict() == pytest.approx({0: np.log(12) / 2})
+    means = probe_results.geometric_mean(found, PLAIN, "smoothness")
+    assert means.to_dict() == pytest.approx({0: 12**0.5})
+
+
+def test_values_over_none_are_paired_ratios_beside_what_was_predicted():
+    none, half = pd.Series([1.0, 4.0, 2.0]), pd.Series([0.5, 2.1, 0.97])
+    table = probe_results.over_none(
+        {arms.NONE: none, arms.OUR_BN: half, arms.OUR_LN: half[::-1] * none},
+        {arms.OUR_BN: "lower", arms.OUR_LN: "higher"},
+    )
+    assert table["mode"].tolist() == ["our BN", "our LN"]
+    assert table["times no normalization"][0].startswith("0.503 times (95 % interval 0.4")
+    assert table["finding"].tolist() == ["lower", "not resolved"]
+    assert table["predicted"].tolist() == ["lower", "higher"]
 
 
 def test_lengths_and_ratios_of_kernels_by_arm():

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from made_runs import record
+from made_runs import each, record
 
 from normlib import data
 from normlib.arm import Arm
@@ -42,12 +42,14 @@ def test_run_trains_what_is_missing_and_returns_it_in_order(folders):
     assert again[0].seconds == first[0].seconds  # not trained again
 
 
+@pytest.mark.slow
 def test_a_record_does_not_depend_on_how_many_ran_beside_it(folders):
     (alone,) = pool.train([(SMALL, 5)])
     beside = {record.key: record for record in pool.train([(SMALL, 5), (SMALL, 6)])}
     assert alone.numbers() == beside[SMALL, 5].numbers() != beside[SMALL, 6].numbers()
 
 
+@pytest.mark.slow
 def test_fresh_retrains_what_is_there(folders):
     archive.append(known(SMALL, 0), folders / "OWN")
     (found,) = sweep.run(Experiment("some", (SMALL,), (0,)), fresh=True)
@@ -72,17 +74,19 @@ def test_changed_sources_are_said(folders, capsys):
 
 
 def test_finished_runs_survive_a_failing_one(folders, monkeypatch):
-    def one_fails(arms, seed, progress):
+    def one_fails(arms, seed):
         if seed == 1:
             raise worker.RunFailed("out of memory")
         return [known(arm, seed) for arm in arms]
 
-    monkeypatch.setattr(worker, "run", one_fails)
+    monkeypatch.setattr(pool, "SHORT", 0)
+    monkeypatch.setattr(worker, "run_each", each(one_fails))
     with pytest.raises(worker.RunFailed, match=r"1 runs failed; the others are kept. out of mem"):
         sweep.run(Experiment("some", (SMALL,), (0, 1, 2)))
     assert sorted(key[1] for key in archive.read([folders / "OWN"])) == [0, 2]
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_its_run_only_and_a_restart_trains_it(folders, monkeypatch):
     experiment = Experiment("some", (dataclasses.replace(SMALL, epochs=2),), (0, 1))
     sound = worker.State
@@ -102,11 +106,11 @@ def test_a_killed_process_loses_its_run_only_and_a_restart_trains_it(folders, mo
 def test_two_sweeps_at_once_train_every_run_once(folders, monkeypatch, capsys):
     trained = []
 
-    def train_one(arms, seed, progress):
+    def train_one(arms, seed):
         trained.append(seed)
         return [known(arm, seed) for arm in arms]
 
-    monkeypatch.setattr(worker, "run", train_one)
+    monkeypatch.setattr(worker, "run_each", each(train_one))
     experiment = Experiment("some", (SMALL,), tuple(range(20)))
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(sweep.run, [experiment, experiment]))
@@ -233,10 +237,10 @@ def at_most(size):
 
 def test_arms_that_are_scored_differently_are_trained_once(folders, monkeypatch):
     both = [dataclasses.replace(SMALL, norm="batch", evaluation=e) for e in ("running", "batch")]
-    found, run = [], worker.run
-    monkeypatch.setattr(worker, "run", lambda *a, **k: found.append(a) or run(*a, **k))
+    found, run = [], worker.run_each
+    monkeypatch.setattr(worker, "run_each", lambda *a: found.append(a[0]) or run(*a))
     records = list(pool.train([(arm, 3) for arm in [SMALL, *both]]))
-    assert sorted(len(arms) for arms, _ in found) == [1, 2]
+    assert sorted(map(len, found)) == [1, 2]
     running, batch = (next(r for r in records if r.arm == arm) for arm in both)
     assert running.train_loss == batch.train_loss and running.test_loss != batch.test_loss
     (alone,) = pool.train([(both[1], 3)])

@@ -4,7 +4,7 @@ import pytest
 from made_runs import record
 
 from normlib.arm import Arm
-from report.study import arms, predictions, sweep_errors
+from report.study import arms, sweep_errors
 from report.study.comparisons import Interval
 
 SLOW, FAST = Arm("batch", learning_rate=0.1), Arm("batch", learning_rate=1.0)
@@ -42,27 +42,41 @@ def test_gaps_are_arm_less_reference():
     assert both.mean == pytest.approx((30 + 79 + 37 - 10 - 11 - 15) / 3)
 
 
-def test_beyond_asks_of_a_gap_whether_it_is_higher_than_some_points():
-    found = sweep_errors.gap(RECORDS, arms.NONE, SLOW)
-    assert sweep_errors.beyond(found, 5).mean == pytest.approx(found.mean - 5)
-    assert found.low < 9 < found.mean and sweep_errors.beyond(found, 9).verdict == "not resolved"
-    assert sweep_errors.beyond(found, found.low - 0.1).verdict == "higher"
-    assert sweep_errors.beyond(found, found.high + 0.1).verdict == "lower"
-
-
 @pytest.mark.parametrize(
-    ("low", "high", "word"),
+    ("predicted", "low", "high", "word"),
     [
-        (-1.9, 1.9, "held"),
-        (-2.1, 1, "is not resolved"),
-        (-1, 2.1, "is not resolved"),
-        (2.1, 4, "failed"),
-        (-4, -2.1, "failed"),
+        ("higher", 0.5, 1.5, "held"),
+        ("higher", -1.5, -0.5, "failed"),
+        ("higher", -1, 1, "not resolved"),
+        ("lower", -1.5, -0.5, "held"),
+        ("lower", 0.5, 1.5, "failed"),
+        ("lower", -1.5, 0.5, "not resolved"),
+        ("higher by more than 3", 3.1, 9, "held"),
+        ("higher by more than 3", 1, 2.9, "failed"),
+        ("higher by more than 3", 2, 4, "not resolved"),
+        ("not resolved", -1, 1, "held"),
+        ("not resolved", 0.1, 1, "failed"),
+        ("not resolved", -1, -0.1, "failed"),
+        ("within 2", -1.9, 1.9, "held"),
+        ("within 2", -2.1, 1, "not resolved"),
+        ("within 2", -1, 2.1, "not resolved"),
+        ("within 2", 2.1, 4, "failed"),
+        ("within 2", -4, -2.1, "failed"),
     ],
 )
-def test_within_asks_the_whole_interval(low, high, word):
-    found = Interval((low + high) / 2, low, high, 5)
-    assert predictions.within(found, 2) == f"The prediction {word}."
+def test_what_became_of_a_prediction(predicted, low, high, word):
+    assert sweep_errors.outcome(predicted, Interval((low + high) / 2, low, high, 5)) == word
+
+
+def test_outcomes_are_of_intervals_and_of_facts():
+    found = Interval(0.31, 0.2, 0.42, 5)
+    table = sweep_errors.outcomes(
+        ("BN less none", found, "lower"), ("the best", "0.1", "0.1", True)
+    )
+    assert table.to_numpy().tolist() == [
+        ["BN less none", "+0.31 points (+0.20 to +0.42)", "lower", "failed"],
+        ["the best", "0.1", "0.1", "held"],
+    ]
 
 
 def test_means_are_by_setting_and_mode():

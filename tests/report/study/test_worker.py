@@ -14,7 +14,7 @@ def test_a_failing_run_says_why():
 
 
 def test_a_line_that_a_killed_process_wrote_half_is_no_record():
-    assert worker._read(['["record", {"arm": '], print) == []
+    assert worker._read(['["records", [{"arm": '], print, print) == 0
 
 
 def test_a_record_has_the_sources_that_its_run_began_with(monkeypatch):
@@ -29,3 +29,22 @@ def test_a_record_has_the_sources_that_its_run_began_with(monkeypatch):
     monkeypatch.setattr(provenance, "sources", lambda arm: now[0])
     monkeypatch.setattr(recording.running, "runs", train)
     assert recording.run(record().arm, 0).sources == "at the beginning"
+
+
+def test_seeds_that_share_a_process_have_the_numbers_of_one_each():
+    """Of BN, whose statistics and compiled expressions could be left over from the seed before."""
+    arm, kept = Arm("batch", epochs=1, profile="quick", batch_size=250), []
+    worker.run_each((arm,), [4, 5, 4], lambda _: None, kept.extend)
+    assert [record.seed for record in kept] == [4, 5, 4]
+    (alone,) = worker.run((arm,), 5)
+    assert alone.numbers() == kept[1].numbers() and kept[0].numbers() == kept[2].numbers()
+
+
+def test_a_process_that_fails_keeps_the_seeds_before_and_names_the_one():
+    arm = Arm(epochs=1, profile="quick", batch_size=500)
+    kept = []
+    with pytest.raises(
+        worker.RunFailed, match=r"seed -1: its process ended with code 1(.|\n)*whole"
+    ):
+        worker.run_each((arm,), [0, -1], lambda _: None, kept.extend)
+    assert [record.seed for record in kept] == [0]
