@@ -233,15 +233,13 @@ def normalize_pool_and_relu(a, bias, mean, inv_std, gamma, beta) -> tf.Tensor:
     size = a.shape[1:3]
 
     def backward(dy):
-        da, dx_hat, dx_hat_x_hat, *of_affine = _backward(
-            winner, x_hat, y, dy, inv_std, gamma, *size
-        )
+        da, dx_hat, dx_hat_x_hat, *both = _backward(winner, x_hat, y, dy, inv_std, gamma, *size)
         by_channel = inv_std * tf.reduce_sum(dx_hat, [1, 2], keepdims=True)  # (N, 1, 1, C)
         dinv_std = tf.reduce_sum(dx_hat_x_hat, [1, 2, 3], keepdims=True) / inv_std
         if len(gamma.shape) == 1:
-            dbeta, dgamma = (tf.reduce_sum(values, [0, 1, 2]) for values in of_affine)
+            dbeta, dgamma = (tf.reduce_sum(values, [0, 1, 2]) for values in both)
         else:
-            dbeta, dgamma = (_sum_by_element(winner, values, *size) for values in of_affine)
+            dbeta, dgamma = (_sum_by_element(winner, values, *size) for values in both)
         dmean = -tf.reduce_sum(by_channel, 3, keepdims=True)
         return da, tf.reduce_sum(by_channel, [0, 1, 2]), dmean, dinv_std, dgamma, dbeta
 

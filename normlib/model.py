@@ -52,10 +52,7 @@ NORMS = {
     for owner, library in (("ours", layers), ("free", layers), ("keras", keras.layers))
     for norm, make in _norms_of(library).items()
 }
-KERNELS = {
-    "weight, ours": layers.WeightNormalization,
-    "weight, free": free.WeightNormalization,
-}
+KERNELS = {"weight, ours": layers.WeightNormalization, "weight, free": free.WeightNormalization}
 
 
 def name(arm: Arm) -> str:
