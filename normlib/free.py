@@ -285,6 +285,10 @@ class WeightNormalization(layers.WeightNormalization):
         return scaled_product(x, self.v.value, self.g.value) + self.layer.bias.value
 
 
+def _unwrapped(layer: keras.layers.Layer) -> keras.layers.Layer:
+    return getattr(layer, "layer", layer)  # that of a weight norm
+
+
 class Block(keras.layers.Layer):
     """What a convolution, a norm, 2 x 2 max-pooling and ReLU compute, in one layer.
 
@@ -303,41 +307,47 @@ class Block(keras.layers.Layer):
 
     def build(self, input_shape):
         """Make the variables of convolution and norm."""
-        norm, channels = self.norm, input_shape[-1]
-        whole = getattr(norm, "axis", 0) == [1, 2, 3] or getattr(norm, "groups", 0) == 1
-        if channels != 1 or not (norm is None or self.batch_norm or whole):
+        norm, plain, channels = self.norm, _unwrapped(self.convolution), input_shape[-1]
+        one_mean = getattr(norm, "axis", 0) == [1, 2, 3] or getattr(norm, "groups", 0) == 1
+        same = plain.padding == "same" and plain.strides == plain.dilation_rate == (1, 1)
+        if not (same and channels == 1 and (norm is None or self.batch_norm or one_mean)):
             raise ValueError(
                 "free norms are none, BN, LN of a whole image and group norm of one group, after a "
-                f"convolution of one channel; received {type(norm).__name__}, {channels} channels."
+                "SAME convolution of one channel, undilated, without strides; received "
+                f"{type(norm).__name__} after {plain.get_config()} of {channels} channels."
             )
         self.convolution.build(input_shape)
         if norm:
             norm.build(self.convolution.compute_output_shape(input_shape))
 
-    def table(self, images: np.ndarray) -> tf.Tensor | None:
-        """The `patch_sums` of images, to be `known`; None without a norm, which needs none."""
+    def patch_sums(self, images: np.ndarray) -> tf.Tensor | None:
+        """Those of images, to be `known`; None without a norm, which needs none."""
         if self.norm:
             return tf.constant(table(images, self.convolution.kernel.shape[0]))
 
     def call(self, x, training=None):
         """Convolve, normalize, pool and rectify."""
-        plain = getattr(self.convolution, "layer", self.convolution)
-        kernel, bias = map(tf.convert_to_tensor, (self.convolution.kernel, plain.bias))
         sums = _KNOWN.get()
         if self.norm and (sums is None or not training):
-            a = self.norm(self.convolution(x))
-            return tf.nn.relu(tf.nn.max_pool2d(a, 2, 2, "VALID"))
+            y = self.norm(self.convolution(x))
+            return tf.nn.relu(tf.nn.max_pool2d(y, 2, 2, "VALID"))
+        parameters = self.convolution.kernel, _unwrapped(self.convolution).bias
+        kernel, bias = map(tf.convert_to_tensor, parameters)
+        if self.norm and not self.batch_norm:
+            return self._layer_norm(x, sums, kernel, bias)
         if self.batch_norm:
             kernel, bias = self._folded(sums, kernel, bias)
-        a = tf.nn.conv2d(x, kernel, 1, "SAME")
-        if self.norm and not self.batch_norm:
-            mean, variance = image_moments(sums, kernel, bias)
-            inv_std = tf.math.rsqrt(variance + self.norm.epsilon)
-            mean, inv_std = (tf.cast(s, x.dtype)[:, None, None, None] for s in (mean, inv_std))
-            parameters = map(tf.convert_to_tensor, (self.norm.gamma, self.norm.beta))
-            return normalize_pool_and_relu(a, bias, mean, inv_std, *parameters)
         # The bias is the same for all four pixels, and is added to the largest alone.
+        a = tf.nn.conv2d(x, kernel, 1, "SAME")
         return tf.nn.relu(tf.nn.max_pool2d(a, 2, 2, "VALID") + bias)
+
+    def _layer_norm(self, x, sums, kernel, bias) -> tf.Tensor:
+        mean, variance = image_moments(sums, kernel, bias)
+        inv_std = tf.math.rsqrt(variance + self.norm.epsilon)
+        statistics = (tf.cast(s, x.dtype)[:, None, None, None] for s in (mean, inv_std))
+        affine = map(tf.convert_to_tensor, (self.norm.gamma, self.norm.beta))
+        a = tf.nn.conv2d(x, kernel, 1, "SAME")
+        return normalize_pool_and_relu(a, bias, *statistics, *affine)
 
     def _folded(self, sums, kernel, bias) -> tuple[tf.Tensor, tf.Tensor]:
         """Kernel and bias of the convolution that is this one and then BN.

@@ -72,12 +72,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             variable.assign(tf.where(count > 0, variable, old))
 
     def _infer(self, x):
-        gamma, beta = (
-            _along(self.gamma, x, [self.axis], 1.0),
-            _along(self.beta, x, [self.axis], 0.0),
-        )
-        moving = (self.moving_mean, self.moving_variance)
-        mean, variance = (_along(vector, x, [self.axis], 0.0) for vector in moving)
+        axis, moving = [self.axis], (self.moving_mean, self.moving_variance)
+        gamma, beta = _along(self.gamma, x, axis, 1.0), _along(self.beta, x, axis, 0.0)
+        mean, variance = (_along(vector, x, axis, 0.0) for vector in moving)
         return gradients.normalize(x, mean, variance, gamma, beta, epsilon=self.epsilon)
 
     def _train(self, x, mask):

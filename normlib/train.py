@@ -34,7 +34,7 @@ class Trainer:
         self.labels = images.train_labels
         self.model = model.build(arm, seed)
         block = self.model.layers[0]
-        self.sums = block.table(images.train_images) if isinstance(block, free.Block) else None
+        self.sums = block.patch_sums(images.train_images) if isinstance(block, free.Block) else None
         self.scorer = Scorer(self.model, self.images)
         self.telemetry: list[dict[str, float]] = []
         self.variables = [variable.value for variable in self.model.trainable_variables]

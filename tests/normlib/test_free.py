@@ -73,7 +73,7 @@ def test_a_block_is_its_layers_forward_and_backward(kind, shape, dtype):
     block, reference = made_block(kind, x), made_block(kind, exact)
     dy = np.random.default_rng(4).normal(size=(len(x), shape[0] // 2, shape[1] // 2, 6))
     dy = dy.astype("float32")
-    with free.known(block.table(x), tf.range(len(x))):
+    with free.known(block.patch_sums(x), tf.range(len(x))):
         found = outcome(block, lambda x: block(x, training=True), tf.constant(x), dy)
     expected = outcome(reference, lambda x: plain(reference, x), tf.constant(exact), dy)
     assert found.keys() == expected.keys()
@@ -90,7 +90,7 @@ def test_without_known_sums_and_at_inference_the_layers_compute(kind):
     block = made_block(kind, x)
     np.testing.assert_array_equal(block(x, training=True), plain(block, tf.constant(x)))
     expected = block(x, training=False)
-    with free.known(block.table(x), tf.range(len(x))):
+    with free.known(block.patch_sums(x), tf.range(len(x))):
         np.testing.assert_array_equal(block(x, training=False), expected)
     assert by_norm(block(x, training=True).numpy(), expected.numpy()) > 1e-3 or kind == "LN"
 
@@ -252,12 +252,13 @@ def test_the_scaled_product_is_that_with_the_normalized_weights():
 
 
 @pytest.mark.parametrize(
-    ("norm", "channels"),
-    [(layers.LayerNormalization(axis=[-1]), 1), (layers.GroupNormalization(groups=2), 1), (None, 3),
-     (layers.RMSNormalization(), 1)],
+    ("norm", "channels", "convolution"),
+    [(layers.LayerNormalization(axis=[-1]), 1, {}), (layers.GroupNormalization(groups=2), 1, {}),
+     (layers.RMSNormalization(), 1, {}), (None, 3, {}), (None, 1, {"padding": "valid"}),
+     (None, 1, {"strides": 2}), (None, 1, {"dilation_rate": 2})],
 )  # fmt: skip
-def test_what_is_not_known_beforehand_is_an_error(norm, channels):
-    block = free.Block(keras.layers.Conv2D(6, 5, padding="same"), norm)
+def test_what_is_not_known_beforehand_is_an_error(norm, channels, convolution):
+    block = free.Block(keras.layers.Conv2D(6, 5, **{"padding": "same"} | convolution), norm)
     with pytest.raises(ValueError, match="free norms are none, BN, LN of a whole image and group"):
         block.build((None, 9, 7, channels))
 
@@ -288,7 +289,7 @@ def test_a_free_network_is_the_plain_one(arm):
     dy, found = tf.constant(rng.normal(size=(len(x), 10)), tf.float32), []
     for network in networks:
         block = network.layers[0]
-        sums = block.table(x) if network is networks[1] else None
+        sums = block.patch_sums(x) if network is networks[1] else None
         with free.known(sums, tf.range(len(x))), tf.GradientTape() as tape:
             y = network(x, training=True)
         variables = [v.value for v in network.trainable_variables]
