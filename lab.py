@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """The normalization lab's one command line. It needs Python 3.11 to 3.13 and sets itself up.
 
-  setup    make .venv and install the pinned packages (done by every other command when needed)
-  report   execute the notebooks, training for real, and write the HTML and PDF report
-  test     run the linter, the tests, and the notebooks in the quick profile
-  open     open the notebooks in JupyterLab
-  sweep    train the runs of an experiment that are not in the archive yet, or more seeds of it
-  verify   retrain some archived runs, and say how far they agree
-  bench    measure the training step against Keras's and PyTorch's, the latter in .venv-bench or
-           in the environment of --torch-python
+  setup      make .venv and install the pinned packages (done by every other command when needed)
+  report     execute the notebooks, training for real, and write the HTML and PDF report
+  test       run the linter, the tests, and the notebooks in the quick profile
+  open       open the notebooks in JupyterLab, or a notebook of yours
+  sweep      train the runs of an experiment that are not in the archive yet, or more seeds of it
+  verify     retrain some archived runs, and say how far they agree
+  bench      measure the training step against Keras's and PyTorch's, the latter in .venv-bench,
+             or in the environment of --torch-python
+  exercises  write a fresh sheet of exercises ("write your own"), or one with the solutions
+  grade      grade notebooks or modules with solutions: a table, and results.json for Gradescope
 
 examples:
   python3 lab.py report                    the whole report, on all of Fashion-MNIST
@@ -18,6 +20,8 @@ examples:
   python3 lab.py sweep --list              the experiments, and which of their runs there are
   python3 lab.py sweep pilot --seeds 3:8   more seeds, 3 to 7, of an experiment's arms
   python3 lab.py verify 5                  five random runs of the archive
+  python3 lab.py exercises mine.ipynb      a sheet to write in; --solutions PATH for one solved
+  python3 lab.py grade handed_in/*.ipynb   a teacher's table, in the folder grades/
 """
 
 import argparse
@@ -106,7 +110,8 @@ def parse(arguments):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="lab.py COMMAND [options]",
-        add_help=arguments[:1] not in (["sweep"], ["verify"]),  # which have a help of their own
+        # These have a help of their own.
+        add_help=not {"sweep", "verify", "exercises", "grade"} & set(arguments[:1]),
     )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the above")
     parser.add_argument(
@@ -564,8 +569,11 @@ def command_test(options, rest):
 
 
 def command_open(options, rest):
+    files = [word for word in rest if os.path.exists(word)]  # as the reader names them
+    where = [full(file) for file in files] or ["--notebook-dir=notebooks"]
+    others = [word for word in rest if word not in files]
     # JupyterLab would ask after a first Ctrl-C, and wait for a second one.
-    return run("jupyterlab", "--notebook-dir=notebooks", "--ServerApp.answer_yes=True", *rest)
+    return run("jupyterlab", *where, "--ServerApp.answer_yes=True", *others)
 
 
 def command_sweep(options, rest):
@@ -585,6 +593,14 @@ def command_bench(options, rest):
     return run("report.bench", *publish(options), *other, **settings)
 
 
+def command_exercises(options, rest):
+    return run("report.study.exercises.sheet", os.getcwd(), *rest)
+
+
+def command_grade(options, rest):
+    return run("report.study.exercises.grading", os.getcwd(), *rest)
+
+
 def publish(options):
     return ["--publish"] if options.publish else []
 
@@ -597,6 +613,8 @@ COMMANDS = {
     "sweep": command_sweep,
     "verify": command_verify,
     "bench": command_bench,
+    "exercises": command_exercises,
+    "grade": command_grade,
 }
 
 

@@ -260,6 +260,27 @@ def test_bench_takes_a_python_with_pytorch_from_where_the_reader_is(ran, tmp_pat
     assert ran[0][0] == f"report.bench --torch-python {tmp_path}/torch/bin/python"
 
 
+def test_exercises_and_grade_pass_everything_on_with_the_readers_folder(ran):
+    for command, module, words in (
+        ("exercises", "sheet", "mine --solutions solved"),
+        ("exercises", "sheet", "--help"),
+        ("grade", "grading", "a.py b.ipynb"),
+        ("grade", "grading", "--help"),
+    ):
+        assert lab.main([command, *words.split()]) == 0
+        assert ran.pop()[0] == f"report.study.exercises.{module} {Path.cwd()} {words}"
+
+
+def test_open_opens_the_notebooks_or_that_of_the_reader(ran, tmp_path, monkeypatch):
+    lab.main(["open", "--no-browser"])
+    asks = "--ServerApp.answer_yes=True"
+    assert ran.pop()[0] == f"jupyterlab --notebook-dir=notebooks {asks} --no-browser"
+    (tmp_path / "mine.ipynb").touch()
+    monkeypatch.chdir(tmp_path)
+    lab.main(["open", "mine.ipynb", "--no-browser"])
+    assert ran.pop()[0] == f"jupyterlab {tmp_path / 'mine.ipynb'} {asks} --no-browser"
+
+
 def test_help_names_every_command():
     done = subprocess.run(
         [sys.executable, str(ROOT / "lab.py"), "--help"], capture_output=True, text=True

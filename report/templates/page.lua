@@ -29,8 +29,10 @@ end
 
 -- Tables and formulas that may be wider than the page ----------------------------------------
 
+-- Attributes in this order: that of a table with names changes from run to run.
 local function scrolling(label)
-  return { class = 'scroll', tabindex = '0', role = 'group', ['aria-label'] = label }
+  local attributes = { { 'tabindex', '0' }, { 'role', 'group' }, { 'aria-label', label } }
+  return pandoc.Attr('', { 'scroll' }, attributes)
 end
 
 local function scrolling_table(found)
@@ -81,7 +83,7 @@ local function claim_row(row, column)
   local claim = added.claims[name]
   if not claim then return end
   row.attr = pandoc.Attr(claims_shown[name] and '' or 'claim-' .. name, {}, {
-    ['data-claim'] = name, ['data-verdict'] = claim.verdict, ['data-section'] = claim.section,
+    { 'data-claim', name }, { 'data-verdict', claim.verdict }, { 'data-section', claim.section },
   })
   claims_shown[name] = true
   opened(row.cells[column], claim)

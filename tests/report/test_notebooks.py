@@ -158,7 +158,8 @@ def tables(notebook):
 
 
 # What the text may say without a table: settings, margins, and what the published report measured.
-SETTINGS = {"0.01", "0.1", "0.9", "0.2", "0.5", "0.0004", "0.004", "1.0", "0.3", "0.02", "9.4"}
+SETTINGS = {"0.0001", "0.0004", "0.001", "0.004", "0.01", "0.02", "0.1", "0.2", "0.3", "0.5", "0.9",
+            "1.0", "9.4"}  # fmt: skip
 PAIRS = itertools.combinations(PUBLISHED.values(), 2)
 OF_THE_REPORT = {f"{v:.2f}" for v in (*PUBLISHED.values(), *(abs(a - b) for a, b in PAIRS))}
 

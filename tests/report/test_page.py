@@ -85,11 +85,10 @@ def test_a_ledgers_rows_open_to_what_is_known_of_their_claims(records):
 
 
 def test_an_amendment_is_said_with_the_first_verdict(records):
-    ledger = verdicts.ledger(records)
-    assert "Amendment." not in json.dumps(page_data.claims(ledger))
-    amended = ledger.assign(**{"amendment": "2026: why.", "first verdict": "REFUTED"})
-    (*_, last) = page_data.claims(amended)["H1"]["more"]
-    assert last == ("Amendment.", "2026: why. The first verdict was REFUTED.")
+    found = page_data.claims(verdicts.ledger(records))
+    assert "Amendment." not in dict(found["H1"]["more"])
+    said = dict(found["E8"]["more"])["Amendment."]
+    assert said.startswith("2026-11-28: ") and said.endswith(" The first verdict was REFUTED.")
 
 
 def test_without_runs_the_page_is_the_notebooks(monkeypatch):

@@ -1,0 +1,1 @@
+"""Exercises that name the student's mistake, and their grading: see report/TEACHERS.md."""
