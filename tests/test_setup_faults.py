@@ -65,8 +65,11 @@ HOSTILE = {
 
 @posix
 @pytest.mark.parametrize(("name", "place"), [
-    ("target", "HOME"), ("prefix", "PIP_CONFIG_FILE"), ("root", "HOME"), ("user", "HOME"),
-    ("dry-run", "PIP_CONFIG_FILE"), ("require-hashes", "HOME"), ("quiet", "HOME"),
+    ("target", "HOME"), ("dry-run", "PIP_CONFIG_FILE"),
+    *(pytest.param(name, place, marks=pytest.mark.slow) for name, place in (
+        ("prefix", "PIP_CONFIG_FILE"), ("root", "HOME"), ("user", "HOME"),
+        ("require-hashes", "HOME"), ("quiet", "HOME"),
+    )),
 ])  # fmt: skip
 def test_a_file_cannot_say_where_pip_installs(name, place, pip, wheels, tmp_path, monkeypatch):
     file = tmp_path / (".pip/pip.conf" if place == "HOME" else "pip.conf")

@@ -57,6 +57,7 @@ def test_moving_statistics_of_each_row_are_its_own():
     assert np.abs(first - middle).max() > 0.01
 
 
+@pytest.mark.slow
 def test_all_arms_of_a_seed_share_their_weights_and_train():
     arms = [Arm(norm, network="rnn", epochs=3, profile="quick") for norm in EXPECTED]
     kernels = [model.build(arm, 5).layers[0].hidden.numpy() for arm in arms]

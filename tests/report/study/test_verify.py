@@ -68,6 +68,7 @@ def test_equal_numbers_of_other_sources_are_equal_and_what_changed_is_named(
     assert "other" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_archived_runs_are_retrained(tiny_arm, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
     (record,) = pool.train([(replace(tiny_arm, epochs=1), 3)])

@@ -60,6 +60,7 @@ def test_the_arm_needs_the_code():
         arms.Arm(norm="own")
 
 
+@pytest.mark.slow
 def test_it_may_ignore_gamma_or_beta_and_still_trains():
     def plain(x, gamma, beta):
         return x / tf.sqrt(tf.reduce_mean(x**2, -1, keepdims=True) + 1e-5)
