@@ -47,6 +47,7 @@ def table(frame: pd.DataFrame, number: str, caption: str) -> None:
     """
     save_table(frame, number)
     _caption(number, caption)
+    frame = frame.rename_axis(columns=None)  # for which pandas would add an empty column
     html = frame.to_html(index=False, border=0)
     html = re.sub(r"<td>((\w\d)_\w+\.ipynb[^<]*)</td>", r'<td><a href="\1">\2</a></td>', html)
     sides = cycle(["right" if _is_numeric(frame[name]) else "left" for name in frame])

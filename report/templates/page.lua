@@ -35,7 +35,19 @@ local function scrolling(label)
   return pandoc.Attr('', { 'scroll' }, attributes)
 end
 
+-- Over the names of rows stands no name; whoever hears the table is told what they are.
+local function with_all_headers(found)
+  for _, row in ipairs(found.head.rows) do
+    for _, cell in ipairs(row.cells) do
+      if pandoc.utils.stringify(cell.contents) == '' then
+        cell.contents:insert(pandoc.Plain { pandoc.Span('row', { class = 'unseen' }) })
+      end
+    end
+  end
+end
+
 local function scrolling_table(found)
+  with_all_headers(found)
   local caption, id = pandoc.utils.blocks_to_inlines(found.caption.long), found.identifier
   if #caption == 0 then return pandoc.Div({ found }, scrolling('A table')) end
   found.caption, found.identifier = { long = {} }, ''

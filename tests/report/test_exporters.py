@@ -5,8 +5,9 @@ import re
 from base64 import b64decode
 
 import nbformat
+import pandas as pd
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from pages import Page, check_page, made, merged
 
 from report import exporters
@@ -85,6 +86,14 @@ def test_a_picture_without_alt_text_has_one_that_says_so(exporter):
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_what_is_whole_warns_of_nothing(exporter):
     assert exporter().from_notebook_node(merged())[1]["warnings"] == []
+
+
+def test_a_header_over_the_names_of_rows_is_not_empty():
+    table = pd.DataFrame({"mean": [0.1]}, index=["before"]).to_html()
+    output = new_output("display_data", {"text/html": table})
+    cell = new_code_cell("table", outputs=[output])
+    page, _ = exporters.HTMLReport().from_notebook_node(new_notebook(cells=[cell]))
+    assert len(Page(page).all("th")) == 3 and '<span class="unseen">row</span></th>' in page
 
 
 def test_html_is_the_same_twice():

@@ -56,6 +56,14 @@ def test_a_table_has_numbers_to_the_right_and_texts_to_the_left(shown):
             assert found == ["left", side] * (1 + len(column))
 
 
+def test_a_table_has_no_column_but_its_own(shown):
+    outputs, _ = shown
+    counts = pd.crosstab(pd.Series(["a", "b"], name="mode"), pd.Series([1, 2], name="seed"))
+    display.table(counts.reset_index(), "Table 2", "Counts.")
+    html = outputs[-1][0]["text/html"]
+    assert html.count("<th ") == 3 and html.count("<td ") == 6 and "seed" not in html
+
+
 def test_a_table_links_to_a_notebook_by_its_number(shown):
     outputs, build = shown
     frame = pd.DataFrame(
