@@ -4,8 +4,7 @@
 record.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -52,16 +51,19 @@ def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3):
 
 
 def group_norm(x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 1e-3):
-    """`ops.group_norm` with the gradient of `backward.layer_norm` on the split channels."""
-    split, gamma, beta, reduction_axes = ops.split_groups(x, gamma, beta, groups, axis)
-    y = layer_norm(split, gamma, beta, reduction_axes=reduction_axes, epsilon=epsilon)
-    return tf.reshape(y, tf.shape(x))
+    """`ops.group_norm` by the layer norm above, and so with the gradient of its backward pass."""
+    return ops.group_norm(
+        x, gamma, beta, groups=groups, axis=axis, epsilon=epsilon, by=_layer_norm_alone
+    )
 
 
 def instance_norm(x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3):
-    """`ops.instance_norm` with the gradient of `backward.layer_norm`, each channel a group."""
-    groups = checks.channels(x, axis)
-    return group_norm(x, gamma, beta, groups=groups, axis=axis, epsilon=epsilon)
+    """`ops.instance_norm` by the layer norm above, each channel a group."""
+    return ops.instance_norm(x, gamma, beta, axis=axis, epsilon=epsilon, by=_layer_norm_alone)
+
+
+def _layer_norm_alone(*tensors, **options):
+    return (layer_norm(*tensors, **options),)
 
 
 @checks.arguments()
@@ -167,9 +169,6 @@ def merged_moments(x, weights, total, *, reduction_axes):
 # Which gradient is taken -------------------------------------------------------------------------
 
 LEFT_TO_THE_TAPE: set[str] = set()  # ops that are differentiated automatically in this process
-HAND_DERIVED = (
-    "batch_norm", "normalize", "layer_norm", "rms_norm", "mean_only_batch_norm", "weight_norm",
-)  # fmt: skip
 
 
 def _with_backward(name: str, forward: Callable) -> Callable:
@@ -177,14 +176,3 @@ def _with_backward(name: str, forward: Callable) -> Callable:
     if name in LEFT_TO_THE_TAPE:
         return lambda *tensors: forward(*tensors)[0]
     return tf.custom_gradient(forward)
-
-
-@contextmanager
-def automatic(*names: str) -> Iterator[None]:
-    """Within this context these ops, or all of them, are differentiated automatically."""
-    added = set(names or HAND_DERIVED) - LEFT_TO_THE_TAPE
-    LEFT_TO_THE_TAPE.update(added)
-    try:
-        yield
-    finally:
-        LEFT_TO_THE_TAPE.difference_update(added)

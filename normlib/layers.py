@@ -146,15 +146,10 @@ class GroupNormalization(keras.layers.GroupNormalization):
 
     def call(self, inputs):
         """Normalize every group of every example with its own statistics."""
-        gamma, beta = self.gamma, self.beta
-        y = gradients.group_norm(
-            _floating(inputs),
-            1.0 if gamma is None else gamma,
-            0.0 if beta is None else beta,
-            groups=self.groups,
-            axis=self.axis,
-            epsilon=self.epsilon,
-        )
+        gamma = 1.0 if self.gamma is None else self.gamma
+        beta = 0.0 if self.beta is None else self.beta
+        options = {"groups": self.groups, "axis": self.axis, "epsilon": self.epsilon}
+        y = gradients.group_norm(_floating(inputs), gamma, beta, **options)
         return tf.cast(y, self.compute_dtype)
 
 

@@ -1,7 +1,9 @@
-"""The training loop: an arm's network, GradientTape, SGD with momentum."""
+"""The training loop: an arm's network, GradientTape, SGD with momentum, and what a run measures."""
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +11,7 @@ import tensorflow as tf
 from normlib import data, free, model
 from normlib.arithmetic import xla
 from normlib.arm import Arm
+from normlib.arm import seed as arm_seed
 from normlib.scoring import Scorer, cross_entropy, predict
 
 STEPS_A_CALL = 10  # training steps per call into the graph: how often progress and loss are seen
@@ -20,6 +23,71 @@ Probe = Callable[["Trainer", int], dict[str, float]]
 def nothing(*_) -> dict:
     """The progress that shows nothing, and the probe that measures nothing."""
     return {}
+
+
+class Result(NamedTuple):
+    """What one run measured, in plain numbers.
+
+    Losses in nats per example, accuracies as fractions, one value an epoch; training values are
+    means over the epoch while the weights move. `loss_every_10` holds the minibatch loss at steps
+    0, 10, 20 …; `predictions` the class of every test image, uint8; `diverged` the first step with
+    a loss that was not finite, or an epoch's last step if a weight is not finite then, or None;
+    `telemetry` what the probe measured, one row a time.
+    """
+
+    train_loss: list[float]
+    train_accuracy: list[float]
+    test_loss: list[float]
+    test_accuracy: list[float]
+    loss_every_10: list[float]
+    predictions: np.ndarray
+    diverged: int | None
+    seconds: float
+    telemetry: list[dict[str, float]]
+
+
+def run(arm: Arm, seed: int, progress: Progress = nothing, probe: "Probe" = nothing) -> Result:
+    """Train `arm` with `seed`, score it after every epoch, and return what was measured.
+
+    The seed fixes the initial weights and, separately, the batch order of every epoch.
+    `progress(step, steps, epoch, accuracy)` is called every ten steps, with the training accuracy
+    of the epoch so far; then `probe(trainer, step)`, whose rows become the result's telemetry. A
+    loss or weight that is not finite ends the run, and the result says where it `diverged`.
+    """
+    (result,) = runs((arm,), seed, progress, probe)
+    return result
+
+
+def runs(arms: Sequence[Arm], seed: int, progress=nothing, probe=nothing) -> list[Result]:
+    """Train once what `arms` share, differing in `evaluation` alone; return a result of each."""
+    begin, shared = time.perf_counter(), arms[0]
+    trainer = Trainer(shared, arm_seed(seed), data.images(shared), probe)
+    losses, train_loss, train_accuracy, diverged = [], [], [], None
+    labels, scores = trainer.images.test_labels.numpy(), {arm: [] for arm in arms}
+    for epoch in range(1, shared.epochs + 1):
+        of_epoch, accuracy = trainer.train(epoch, progress)
+        losses += of_epoch
+        diverged = trainer.diverged(losses)
+        if diverged is not None:
+            break
+        train_loss.append(float(np.mean(of_epoch)))
+        train_accuracy.append(accuracy)
+        for arm in arms:
+            scores[arm].append(trainer.scorer.score(arm.evaluation))
+    seconds = time.perf_counter() - begin - sum(s.seconds for some in scores.values() for s in some)
+    return [
+        Result(
+            train_loss, train_accuracy,
+            test_loss=[score.loss for score in scores[arm]],
+            test_accuracy=[float(np.mean(score.predictions == labels)) for score in scores[arm]],
+            loss_every_10=losses[::10],
+            predictions=scores[arm][-1].predictions if scores[arm] else np.zeros(0, np.uint8),
+            diverged=diverged,
+            seconds=seconds + sum(score.seconds for score in scores[arm]),
+            telemetry=trainer.telemetry,
+        )
+        for arm in arms
+    ]  # fmt: skip
 
 
 class Trainer:
@@ -60,9 +128,15 @@ class Trainer:
                 break
         return losses, hits / seen
 
-    def is_finite(self) -> bool:
-        """Whether all weights and statistics are: pooling and ReLU hide a NaN from the loss."""
-        return all(np.isfinite(variable.numpy()).all() for variable in self.model.variables)
+    def diverged(self, losses: list[float]) -> int | None:
+        """The first step whose loss is not finite, or the last one if a weight or statistic is not.
+
+        Pooling and ReLU hide a NaN from the loss.
+        """
+        first = first_not_finite(losses)
+        if first is None and not all(np.isfinite(v.numpy()).all() for v in self.model.variables):
+            return len(losses) - 1
+        return first
 
     def _order(self, epoch: int) -> np.ndarray:
         size = len(self.labels)

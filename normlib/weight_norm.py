@@ -197,11 +197,9 @@ def fold(layer, batch_norm) -> keras.layers.Layer:
 
 
 def _affine(batch_norm) -> tuple[np.ndarray, np.ndarray]:
-    names = ("gamma", "beta", "moving_mean", "moving_variance")
-    variables = (getattr(batch_norm, name) for name in names)
-    gamma, beta, mean, variance = (
-        default if v is None else np.asarray(v.numpy(), np.float64)
-        for v, default in zip(variables, (1.0, 0.0, None, None), strict=True)
-    )
+    moving = batch_norm.moving_mean, batch_norm.moving_variance
+    mean, variance = (np.asarray(v, np.float64) for v in moving)
+    gamma = 1.0 if batch_norm.gamma is None else np.asarray(batch_norm.gamma, np.float64)
+    beta = 0.0 if batch_norm.beta is None else np.asarray(batch_norm.beta, np.float64)
     scale = gamma / np.sqrt(variance + batch_norm.epsilon)
     return scale, beta - mean * scale

@@ -1,6 +1,8 @@
 """Whether an op's hand-derived gradient is still its own, as it is until one of them is edited."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import tensorflow as tf
@@ -48,6 +50,17 @@ def leave_edited_ops_to_the_tape(arm: Arm) -> None:
             warnings.warn(said, EditedOp, stacklevel=2)
 
 
+@contextmanager
+def automatic(*names: str) -> Iterator[None]:
+    """Within this context these ops, or all of them, are differentiated automatically."""
+    added = set(names or EXAMPLES) - gradients.LEFT_TO_THE_TAPE
+    gradients.LEFT_TO_THE_TAPE.update(added)
+    try:
+        yield
+    finally:
+        gradients.LEFT_TO_THE_TAPE.difference_update(added)
+
+
 def error(name: str) -> float:
     """How far an op's hand-derived gradient is from the automatic one, relative, in float64.
 
@@ -55,7 +68,7 @@ def error(name: str) -> float:
     random minibatch: a rounding error while the backward pass is that of the op in `ops.py`.
     """
     by_hand = _gradient(name)
-    with gradients.automatic(name):
+    with automatic(name):
         expected = _gradient(name)
     distances = [np.linalg.norm(a - b) for a, b in zip(by_hand, expected, strict=True)]
     sizes = [np.linalg.norm(value) for value in expected]

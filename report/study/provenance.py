@@ -22,15 +22,16 @@ LIST = ROOT / "report" / "runs" / "sources.toml"
 
 # The sources of every run, and those of some: comments and docstrings aside. `data.py` and
 # `arm.py` are not among them, which orders and defaults come from: tests pin these.
-EVERY = [*(f"normlib/{name}.py" for name in (
+EVERY = [f"normlib/{name}.py" for name in (
     "checks", "arithmetic", "ops", "backward", "gradients", "layers", "model", "scoring", "train",
-)), "report/study/running.py"]  # fmt: skip
+)]  # fmt: skip
 SOME = {
     "normlib/weight_norm.py": lambda arm: arm.norm == "weight",
     "normlib/free.py": lambda arm: arm.implementation == "free",
     "report/study/variants.py": lambda arm: (
         arm.implementation == "published" or arm.backward != "right"
     ),
+    "report/study/row_reader.py": lambda arm: arm.network == "rnn",
     "report/study/your_norm.py": lambda arm: arm.norm == "own",
     "report/study/probes.py": lambda arm: arm.probe != "",
 }

@@ -14,16 +14,17 @@ from dataclasses import asdict
 import keras
 import tensorflow as tf
 
+from normlib import train
 from normlib.arm import Arm
 from normlib.train import Progress, nothing
-from report.study import archive, gradient_check, json_lines, probes, provenance, running
+from report.study import archive, gradient_check, json_lines, probes, provenance
 from report.study import variants as variants  # adds norms to the model's table
 from report.study.archive import Record
 from report.study.progress import State
 
 
 def run(arm: Arm, seed: int, progress: Progress = nothing) -> Record:
-    """Train `arm` with `seed` in this process and return its record: see `running.runs`."""
+    """Train `arm` with `seed` in this process and return its record: see `train.run`."""
     (record,) = runs((arm,), seed, progress)
     return record
 
@@ -37,7 +38,7 @@ def runs(arms: Sequence[Arm], seed: int, progress: Progress = nothing) -> list[R
     if not provenance.known(sources[0]):
         gradient_check.leave_edited_ops_to_the_tape(arms[0])
     probe = probes.PROBES[arms[0].probe] if arms[0].probe else nothing
-    results = running.runs(arms, seed, progress, probe)
+    results = train.runs(arms, seed, progress, probe)
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     return [
         Record(
@@ -46,7 +47,7 @@ def runs(arms: Sequence[Arm], seed: int, progress: Progress = nothing) -> list[R
             protocol=provenance.PROTOCOL,
             sources=hashed,
             environment=provenance.environment(tf.__version__, threads),
-            **result,
+            **result._asdict(),
         )
         for arm, hashed, result in zip(arms, sources, results, strict=True)
     ]

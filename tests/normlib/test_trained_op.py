@@ -9,11 +9,13 @@ import tensorflow as tf
 
 from normlib import data, ops, train
 from normlib.arm import Arm
+from report.study import variants as variants  # adds the network of RMS norm
 
 ARMS = {
     "batch_norm": Arm("batch", profile="quick"),
     "layer_norm": Arm("layer", profile="quick"),
     "weight_norm": Arm("weight", profile="quick"),
+    "group_norm": Arm("group", profile="quick"),
     "rms_norm": Arm("rms", network="rnn", profile="quick"),
 }
 

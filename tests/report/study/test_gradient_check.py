@@ -1,5 +1,7 @@
 """An edited op is never trained with the gradient of another, and a sound one in silence."""
 
+import inspect
+import re
 import warnings
 
 import numpy as np
@@ -36,7 +38,7 @@ def trusting():
 
 def test_automatic_takes_the_ops_own_gradient_within_its_context_only(monkeypatch):
     monkeypatch.setattr(backward, "layer_norm", lambda *_, **__: 1 / 0)
-    with gradients.automatic():
+    with gradient_check.automatic():
         assert np.isfinite(gradient_check.error("layer_norm")) and gradients.LEFT_TO_THE_TAPE
     assert not gradients.LEFT_TO_THE_TAPE
     with pytest.raises(ZeroDivisionError):
@@ -44,7 +46,8 @@ def test_automatic_takes_the_ops_own_gradient_within_its_context_only(monkeypatc
 
 
 def test_every_hand_derived_gradient_is_right():
-    assert set(gradient_check.EXAMPLES) == set(gradients.HAND_DERIVED)
+    named = re.findall(r'_with_backward\("(\w+)"', inspect.getsource(gradients))
+    assert sorted(gradient_check.EXAMPLES) == sorted(named)
     for name in gradient_check.EXAMPLES:
         assert gradient_check.error(name) < gradient_check.ROUNDING / 1000, name
 

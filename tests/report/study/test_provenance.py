@@ -41,13 +41,13 @@ def test_a_hash_covers_what_its_arm_uses_and_no_more(monkeypatch):
     arms = {
         "bn": Arm("batch"), "wn": Arm("weight"), "free": Arm("layer", "free"),
         "own": Arm("own", source=OWN), "published": Arm("weight", "published"),
-        "probed": Arm(probe="weights"),
+        "probed": Arm(probe="weights"), "rows": Arm("rms", network="rnn"),
     }  # fmt: skip
     before = {name: provenance.sources(arm) for name, arm in arms.items()}
     uses = {
         "ops.py": set(arms), "free.py": {"free"}, "weight_norm.py": {"wn", "published"},
         "variants.py": {"published"}, "your_norm.py": {"own"}, "probes.py": {"probed"},
-        "sweep.py": set(), "running.py": set(arms),
+        "sweep.py": set(), "row_reader.py": {"rows"},
     }  # fmt: skip
     for file, users in uses.items():
         changed(file)
