@@ -7,7 +7,8 @@
   open       open the notebooks in JupyterLab, or a notebook of yours
   sweep      train the runs of an experiment that are not in the archive yet, or more seeds of it
   verify     retrain some archived runs, and say how far they agree
-  bench      measure the training step against Keras's and PyTorch's, the latter in .venv-bench
+  bench      measure the training step against Keras's and PyTorch's, the latter in .venv-bench,
+             or in the environment of --torch-python
   exercises  write a fresh sheet of exercises ("write your own"), or one with the solutions
   grade      grade notebooks or modules with solutions: a table, and results.json for Gradescope
 
@@ -130,6 +131,11 @@ def parse(arguments):
         action="store_true",
         help="of test: every case of the tests, not a sample of them",
     )
+    parser.add_argument(
+        "--torch-python",
+        metavar="PATH",
+        help="of bench: a Python that has PyTorch and NumPy, instead of one in .venv-bench",
+    )
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command in ("setup", "report", "bench"):
         parser.error("{} does not know {}".format(options.command, " ".join(rest)))
@@ -137,6 +143,8 @@ def parse(arguments):
         parser.error("--profile is an option of report alone")
     if options.publish and options.command not in ("report", "sweep", "bench"):
         parser.error("--publish is an option of report, sweep and bench")
+    if options.torch_python and options.command != "bench":
+        parser.error("--torch-python is an option of bench alone")
     if options.all and options.command != "test":
         parser.error("--all is an option of test alone")
     return options, rest
@@ -603,7 +611,9 @@ def command_bench(options, rest):
     settings = {}
     with suppress(LabError):  # without a pip here, that of .venv-bench has its own settings
         settings = pip_settings([str(python()), "-m", "pip"])
-    return run("report.bench", *publish(options), **settings)
+    path = options.torch_python  # from where the reader is; a link stays one, as Python needs it
+    other = ["--torch-python", full(path)] if path else []
+    return run("report.bench", *publish(options), *other, **settings)
 
 
 def command_exercises(options, rest):

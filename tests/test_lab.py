@@ -198,7 +198,7 @@ def test_report_finds_the_data_and_builds(ran):
 @pytest.mark.parametrize(
     "words", [["verify", "--profile", "quick"], ["sweep", "pilot", "--profile", "full"],
               ["test", "--publish"], ["report", "--seeds", "3:8"], ["report", "--all"],
-              ["sweep", "pilot", "--all"]]
+              ["sweep", "pilot", "--all"], ["report", "--torch-python", "python"]]
 )  # fmt: skip
 def test_an_option_of_another_command_is_an_error(words, ran, capsys):
     with pytest.raises(SystemExit):
@@ -253,6 +253,12 @@ def test_bench_measures_and_publishes(ran):
     lab.main(["bench"])
     lab.main(["bench", "--publish"])
     assert [call for call, _ in ran] == ["report.bench", "report.bench --publish"]
+
+
+def test_bench_takes_a_python_with_pytorch_from_where_the_reader_is(ran, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lab.main(["bench", "--torch-python", "torch/bin/python"])
+    assert ran[0][0] == f"report.bench --torch-python {tmp_path}/torch/bin/python"
 
 
 def test_exercises_and_grade_pass_everything_on_with_the_readers_folder(ran):

@@ -1,7 +1,5 @@
 """A run's process: what its parent reads of it, and what it says when it fails."""
 
-from types import SimpleNamespace
-
 import pytest
 from made_runs import record
 
@@ -20,10 +18,10 @@ def test_a_record_has_the_sources_that_its_run_began_with(monkeypatch):
 
     def train(*_, **__):
         now[0] = "edited"
-        return [SimpleNamespace(**{k: v for k, v in values.items() if k not in own})]
+        return [{k: v for k, v in values.items() if k not in own}]
 
     monkeypatch.setattr(provenance, "sources", lambda arm: now[0])
-    monkeypatch.setattr(recording.train, "runs", train)
+    monkeypatch.setattr(recording.running, "runs", train)
     assert recording.run(record().arm, 0).sources == "at the beginning"
 
 
