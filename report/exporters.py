@@ -195,7 +195,7 @@ def typeset(source: Path) -> bytes:
 def _pandoc(
     folder: Path, title: str, to: str, template: str, *options: str
 ) -> tuple[str, list[str]]:
-    filters = ("cells", "notebook", "sections", "references")
+    filters = ("cells", "notebook", "sections", "references", "front")
     command = [
         pypandoc.get_pandoc_path(),
         "notebook.ipynb",

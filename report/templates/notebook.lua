@@ -72,7 +72,7 @@ local function input(block, hidden)
   return { pandoc.Div({ block }, { class = hidden and 'input hidden' or 'input' }) }
 end
 
-local KINDS = typst and { 'ledger', 'abstract', 'front-page' } or { 'ledger', 'lottery' }
+local KINDS = { 'ledger', 'abstract', 'front-page', not typst and 'lottery' or nil }
 
 -- What a cell shows, in a Div of the kind that its tag names.
 local function of_kind(blocks, cell)
@@ -95,7 +95,7 @@ function Div(div)
         outputs:extend(block.content)
       end
     else
-      shown:extend(input(block, i == 1 and tagged(div, 'hide-input')))
+      shown:extend(input(block, i == 1 and (tagged(div, 'hide-input') or tagged(div, 'fold-input'))))
     end
   end
   shown:extend(of_kind(join(outputs), div))

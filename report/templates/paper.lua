@@ -1,5 +1,5 @@
--- The report's blocks, as references.lua leaves them -> what only a paper does: a front page, columns
--- as wide as their texts need, a ledger that fits, small figures side by side, leads beside lists.
+-- The report's blocks, as front.lua leaves them -> what only a paper does: columns as wide as their
+-- texts need, a ledger that fits, small figures side by side, leads beside lists.
 
 local text_of = pandoc.utils.stringify
 
@@ -162,28 +162,6 @@ local function keep_leads(blocks)
   return blocks
 end
 
--- The front page ------------------------------------------------------------------------------
-
--- What is tagged for the front page stands there, in a report of all notebooks; headings stay.
-local function with_front_page(document)
-  local in_report = document.meta.jupyter ~= nil and document.meta.jupyter.notebooks ~= nil
-  local function is_heading(block) return block.t == 'Header' end
-  local blocks = pandoc.Blocks {}
-  for _, block in ipairs(document.blocks) do
-    local kind = block.t == 'Div' and block.classes[1]
-    if in_report and (kind == 'abstract' or kind == 'front-page') then
-      document.meta[kind] = block.content:filter(function(one) return not is_heading(one) end)
-      blocks:extend(block.content:filter(is_heading))
-    elseif kind == 'abstract' or kind == 'front-page' then
-      blocks:extend(block.content)
-    else
-      blocks:insert(block)
-    end
-  end
-  document.blocks = blocks
-  return document
-end
-
 function Pandoc(document)
   local small = compact(amendments(document.blocks))
   document.blocks = document.blocks:walk {
@@ -192,7 +170,6 @@ function Pandoc(document)
       return between('#[#show table: set text(7.5pt)', div.content:walk { Table = small }, ']')
     end,
   }
-  document = with_front_page(document)
   document.blocks = document.blocks:walk { Table = fitted }
   document.blocks = keep_leads(side_by_side(document.blocks))
   return document

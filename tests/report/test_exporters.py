@@ -36,6 +36,15 @@ def test_html_folds_what_is_tagged_and_keeps_the_rest(html):
         assert text in html
 
 
+def test_what_jupyterlab_shows_may_be_folded_on_the_page_and_is_not_in_the_paper():
+    cell = new_code_cell("FOLDED = 1", execution_count=1, metadata={"tags": ["fold-input"]})
+    made = exporters.HTMLReport().from_notebook_node(new_notebook(cells=[cell]))[0]
+    assert re.search(r"<details class=.input.>(?:(?!</details>).)*FOLDED", made, re.S)
+    cell.metadata.tags = []
+    made = exporters.HTMLReport().from_notebook_node(new_notebook(cells=[cell]))[0]
+    assert re.search(r"<details class=.input. open>(?:(?!</details>).)*FOLDED", made, re.S)
+
+
 def test_html_has_permalinks_steps_and_tables_that_scroll_under_their_captions(html):
     page = Page(html)
     links = [(a.get("class"), a.get("rel"), a["href"]) for a in page.all("a")]

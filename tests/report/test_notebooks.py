@@ -18,6 +18,7 @@ from report.study.arms import PUBLISHED
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NOTEBOOKS = [pytest.param(nbformat.read(file, 4), id=file.stem) for file in FILES]
+FOLDED = {"hide-input", "fold-input"}  # the first in JupyterLab too
 every_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS)
 
 
@@ -79,11 +80,11 @@ def test_cells_are_short_and_never_more_than_two_without_prose(notebook):
     lengths = {
         len([line for line in c.source.splitlines() if line.strip()]): c.source
         for c in code(notebook)
-        if "hide-input" not in tags(c)
+        if not FOLDED & {*tags(c)}
     }
     assert max(lengths) <= 17, lengths[max(lengths)]
     shown = "".join(
-        "c" if c.cell_type == "code" and "hide-input" not in tags(c) else "m"
+        "c" if c.cell_type == "code" and not FOLDED & {*tags(c)} else "m"
         for c in notebook.cells
     )
     assert "ccc" not in shown
@@ -106,11 +107,21 @@ def test_hidden_inputs_are_hidden_in_jupyterlab_too(notebook):
         assert hidden == ("hide-input" in tags(cell))
 
 
+def test_what_is_hidden_only_draws_and_most_code_is_in_view():
+    cells = [cell for file in FILES for cell in code(nbformat.read(file, 4))]
+    lengths = {True: 0, False: 0}
+    for cell in cells:
+        hidden = "hide-input" in tags(cell)
+        assert not hidden or re.search(r"display\.(figure|source)", cell.source), cell.source
+        lengths[hidden] += len(cell.source.splitlines())
+    assert lengths[False] > 0.6 * sum(lengths.values())
+
+
 @every_notebook
 def test_archive_tables_and_prose_are_checked_by_nbval(notebook):
     """A table or a sentence drawn from archived records is compared in CI; measured ones vary."""
     for cell in code(notebook):
-        drawn = "hide-input" in tags(cell) and re.search(r"display\.(table|prose)", cell.source)
+        drawn = FOLDED & {*tags(cell)} and re.search(r"display\.(table|prose)", cell.source)
         live = {"measured", "machine"} & {*tags(cell)} or re.search(r"\bruns?\b", cell.source)
         if drawn and not live:
             assert "nbval-check-output" in tags(cell), cell.source
