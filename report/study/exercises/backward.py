@@ -101,25 +101,25 @@ FAULTS = (
           "after gamma multiplies.", 4),
     Fault("order", "swapped", "dgamma and dbeta are returned in the wrong order.", 3),
 )  # fmt: skip
-BATCH = (
-    Fault("averaged", (1,), "mean and variance are over the batch, but the averages in dx over the "
-          "features; these are over the batch, axis 0, too.", 2),
-    Fault("divisor", "others", "The averages in dx divide by the number of features; divide by "
-          "that of the examples, which they sum over.", 2),
-    Fault("axes", (1,), "You average over the features; batch norm's mean and variance are over "
-          "the batch, axis 0, and so are the averages in dx.", 2),
-    Fault("axes", (0, 1), "You average over everything; batch norm's mean and variance are over "
-          "the batch, axis 0, and so are the averages in dx.", 2),
-)  # fmt: skip
+
+
+def _axes(right: str, axis: int, wrong: str) -> tuple[Fault, ...]:
+    """What is averaged over the axis of the others: everything, or what is averaged in dx."""
+    over, other = f"the {right}, axis {axis}", (1 - axis,)
+    statistics = f"mean and variance are over {over}, and so are the averages in dx"
+    return (
+        Fault("axes", other, f"You average over the {wrong}; {statistics}.", 2),
+        Fault("axes", (0, 1), f"You average over everything; {statistics}.", 2),
+        Fault("averaged", other, f"The averages in dx are over the {wrong}; like mean and variance "
+              f"they are over {over}.", 2),
+        Fault("divisor", "others", f"The averages in dx sum over the {right}, but divide by the "
+              f"number of the {wrong}.", 2),
+    )  # fmt: skip
+
+
+BATCH = _axes("examples", 0, "features")
 LAYER = (
-    Fault("averaged", (0,), "mean and variance are over the features, but the averages in dx over "
-          "the batch; these are over the features, axis 1, too.", 2),
-    Fault("divisor", "others", "The averages in dx divide by the number of examples; divide by "
-          "that of the features, which they sum over.", 2),
-    Fault("axes", (0,), "You average over the batch, as batch norm does; layer norm's mean and "
-          "variance are over the features, axis 1, and so are the averages in dx.", 2),
-    Fault("axes", (0, 1), "You average over everything; layer norm's mean and variance are over "
-          "the features, axis 1, and so are the averages in dx.", 2),
+    *_axes("features", 1, "examples"),
     Fault("gamma_in", "outside", "gamma is taken out of the averages, as in batch norm; in layer "
           "norm it differs between the features that are averaged, so it stays inside.", 2),
     Fault("gamma_in", "direct", "gamma is missing in the two averages of dx.", 2),

@@ -26,7 +26,7 @@ def norm(
 def moments(x, axes, spread="variance", count="n") -> Arrays:
     """Mean and variance over `axes`, which stay, with length 1.
 
-    Where they differ: axes of the mean, of the variance, and of the mean that this is around.
+    `axes` may be three: those of the mean, of the variance, and of the mean that this is around.
     """
     if axes == "scrambled":  # reshape(C, -1) of channels that come last
         rows = x.reshape(x.shape[-1], -1)
@@ -50,16 +50,12 @@ def standardize(x, mean, variance, epsilon, at="inside", power="root", centre="m
     if isinstance(at, float):
         epsilon, at = at, "inside"
     power = POWERS[power]
-    if at == "inside":
-        deviation = power(variance + epsilon)
-    elif at == "outside":
-        deviation = power(variance) + epsilon
-    elif at == "twice":
-        deviation = power(variance + epsilon) + epsilon
-    elif at == "floor":
-        deviation = power(np.maximum(variance, epsilon))
-    else:
-        deviation = power(variance)
+    deviation = {
+        "inside": power(variance + epsilon),
+        "outside": power(variance) + epsilon,
+        "twice": power(variance + epsilon) + epsilon,
+        "floor": power(np.maximum(variance, epsilon)),
+    }.get(at, power(variance))
     if centre == "precedence":
         x_hat = x - mean / deviation
     else:

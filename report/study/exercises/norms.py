@@ -80,33 +80,27 @@ def _apart(r: tuple, w: tuple, over: str, instead: str) -> tuple[Fault, ...]:
 
     The variance is around a mean of its own, or around that which is subtracted.
     """
-    both = f"mean and variance are both over {over}"
+    both = f"{instead}; mean and variance are both over {over}."
     return (
-        Fault(
-            "axes", (w, r, r), f"The mean that you subtract from x is over {instead}; {both}.", 0
-        ),
-        Fault("axes", (w, r, w), f"Your mean is over {instead}; {both}.", 0),
-        Fault("axes", (r, w, w), f"Your variance is over {instead}; {both}.", 1),
-        Fault(
-            "axes", (r, w, r), f"Your variance averages (x - mean)**2 over {instead}; {both}.", 1
-        ),
+        Fault("axes", (w, r, r), f"The mean that you subtract from x is over {both}", 0),
+        Fault("axes", (w, r, w), f"Your mean is over {both}", 0),
+        Fault("axes", (r, w, w), f"Your variance is over {both}", 1),
+        Fault("axes", (r, w, r), f"Your variance averages (x - mean)**2 over {both}", 1),
     )
 
 
-BATCH_AXES = (
-    *_apart((0,), (1,), "the batch, axis 0", "the features"),
-    Fault("axes", (1,), "You average over the features of each example; batch norm averages over "
-          "the batch, axis 0.", 0),
-    Fault("axes", (0, 1), "There is one mean and one variance for everything; each feature needs "
-          "its own, over axis 0.", 0),
-)  # fmt: skip
-LAYER_AXES = (  # counted from the end: exercise 8 stacks its inputs
-    *_apart((-1,), (-2,), "the features, axis 1", "the batch"),
-    Fault("axes", (-2,), "You average over the batch; layer norm averages over the features of "
-          "each example, axis 1.", 0),
-    Fault("axes", (-2, -1), "There is one mean and one variance for everything; each example "
-          "needs its own, over axis 1.", 0),
-)  # fmt: skip
+def _of_matrices(name: str, r: tuple, w: tuple, over: str, instead: str) -> tuple[Fault, ...]:
+    return (
+        *_apart(r, w, over, instead),
+        Fault("axes", w, f"You average over {instead}; {name} averages over {over}.", 0),
+        Fault("axes", (-2, -1), "There is one mean and one variance for everything; they are "
+              f"over {over}.", 0),
+    )  # fmt: skip
+
+
+BATCH_AXES = _of_matrices("batch norm", (0,), (1,), "the batch, axis 0", "the features")
+# Counted from the end, for exercise 8 stacks its inputs.
+LAYER_AXES = _of_matrices("layer norm", (-1,), (-2,), "the features, axis 1", "the batch")
 IMAGE_AXES = (
     *_apart((0, 1, 2), (0, 1, 2, 3), "the axes (0, 1, 2)", "everything"),
     Fault("axes", (0,), "You normalize over the batch alone: images need (0, 1, 2).", 0),

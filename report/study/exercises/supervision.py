@@ -1,7 +1,6 @@
 """Runs a submission where it harms no other's grade, and reads what its functions return.
 
-In a process of its own, in a copy of its folder, with limits of time, memory and output. This is
-no sandbox: the process may do whatever its user may.
+In a process of its own, in a copy of its folder, with limits of time, memory and output.
 """
 
 import json
