@@ -68,7 +68,8 @@ def saved(page, file):
     """What JupyterLab saves in the file."""
     before = file.stat().st_mtime_ns
     choose(page, "File", "Save Notebook")
-    eventually(page, lambda: file.stat().st_mtime_ns > before and file.stat().st_size)
+    eventually(page, lambda: file.stat().st_mtime_ns > before)
+    eventually(page, lambda: file.read_text("utf-8").endswith("\n}\n"))  # it is whole
     return file.read_text("utf-8")
 
 
