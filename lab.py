@@ -7,7 +7,8 @@
   open       open the notebooks in JupyterLab, or a notebook of yours
   sweep      train the runs of an experiment that are not in the archive yet, or more seeds of it
   verify     retrain some archived runs, and say how far they agree
-  bench      measure the training step against Keras's and PyTorch's, the latter in .venv-bench
+  bench      measure the training step against Keras's and PyTorch's, the latter in .venv-bench,
+             or in the environment of --torch-python
   exercises  write a fresh sheet of exercises ("write your own"), or one with the solutions
   grade      grade notebooks or modules with solutions: a table, and results.json for Gradescope
 
@@ -56,6 +57,8 @@ GRACE = 5  # seconds that a command has to tidy up after a signal
 SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has but the latter
 MARK = "NORMLIB_LAB"  # the variable by which we know what a command started
+# Waits for the end of its input, which comes with ours even if we are killed.
+WATCHER = "import sys, lab; mark = sys.stdin.read(); mark and lab.end_marked(mark)"
 # What pip may take from the reader's settings: how to reach an index, never what goes where.
 PIP_KEEPS = [
     "PIP_" + name for name in (
@@ -128,6 +131,11 @@ def parse(arguments):
         action="store_true",
         help="of test: every case of the tests, not a sample of them",
     )
+    parser.add_argument(
+        "--torch-python",
+        metavar="PATH",
+        help="of bench: a Python that has PyTorch and NumPy, instead of one in .venv-bench",
+    )
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command in ("setup", "report", "bench"):
         parser.error("{} does not know {}".format(options.command, " ".join(rest)))
@@ -135,6 +143,8 @@ def parse(arguments):
         parser.error("--profile is an option of report alone")
     if options.publish and options.command not in ("report", "sweep", "bench"):
         parser.error("--publish is an option of report, sweep and bench")
+    if options.torch_python and options.command != "bench":
+        parser.error("--torch-python is an option of bench alone")
     if options.all and options.command != "test":
         parser.error("--all is an option of test alone")
     return options, rest
@@ -406,7 +416,10 @@ def full(path):
 
 def keras_home():
     """A KERAS_HOME whose keras.json is not the reader's, and whose data sets are."""
-    theirs = Path(full(os.environ.get("KERAS_HOME") or "~/.keras")) / "datasets"
+    given = Path(full(os.environ.get("KERAS_HOME") or "~/.keras"))
+    if given.parent == home() / "keras":  # of a lab.py around this
+        return str(given)
+    theirs = given / "datasets"
     ours = home() / "keras" / hashlib.sha256(os.fsencode(str(theirs))).hexdigest()[:8]
     ours.mkdir(parents=True, exist_ok=True)
     with suppress(OSError):  # it is there; or it cannot be, and ours is filled instead
@@ -418,11 +431,11 @@ def keras_home():
 def call(command, variables, output=None):
     """Run the command to its end, or to that of our patience after a signal; return its code.
 
-    Whatever it started and left is ended, too.
+    Whatever it started and left is ended, too, even if this process is killed.
     """
     mark = f"{os.getpid()}-{time.time()}"
     marks = "{} {}".format(os.environ.get(MARK, ""), mark)  # also those of a lab.py around this
-    process = None
+    watcher, process = watch(mark), None
     try:
         # In a session of its own it gets a signal from us alone, and once.
         process = subprocess.Popen(
@@ -441,11 +454,25 @@ def call(command, variables, output=None):
         raise
     finally:
         hold_signals(True)  # an impatient Ctrl-C comes after this
-        end_marked(mark)
+        watcher.communicate()
         if process:
             send(KILL, process)
             process.wait()
         hold_signals(False)
+
+
+def watch(mark):
+    """Start the process that ends what has the mark, as soon as its input is closed."""
+    watcher = subprocess.Popen(
+        [sys.executable, "-B", "-c", WATCHER],
+        cwd=str(Path(__file__).resolve().parent),
+        env=inherited(),
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    watcher.stdin.write(mark.encode())
+    watcher.stdin.flush()
+    return watcher
 
 
 def pass_on(number, process):
@@ -546,13 +573,17 @@ def command_report(options, rest):
 
 
 def command_test(options, rest):
-    """The linter, then the tests and the notebooks, on each core a file at a time."""
+    """The linter, then the tests and the notebooks, on each core a file at a time.
+
+    In their order, for files of few tests, which come last by default, are the longest.
+    """
     begin = time.time()
     failed = run("ruff", "check", ".")
     failed |= run("ruff", "format", "--check", "--quiet", ".")
     tests = ["-p", "no:cacheprovider", "tests", "notebooks"]
     nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600"]
-    cores = ["--numprocesses=logical", f"--maxprocesses={MOST_CORES}", "--dist=loadfile"]
+    cores = ["--numprocesses=logical", f"--maxprocesses={MOST_CORES}"]
+    cores += ["--dist=loadfile", "--no-loadscope-reorder"]
     quick = {"NORMLIB_PROFILE": "quick", "NORMLIB_PROGRESS": "off"}
     sample = {"NORMLIB_TESTS": "all"} if options.all else {}
     code = run("pytest", *tests, *nbval, *cores, *rest, **quick, **sample)
@@ -580,7 +611,9 @@ def command_bench(options, rest):
     settings = {}
     with suppress(LabError):  # without a pip here, that of .venv-bench has its own settings
         settings = pip_settings([str(python()), "-m", "pip"])
-    return run("report.bench", *publish(options), **settings)
+    path = options.torch_python  # from where the reader is; a link stays one, as Python needs it
+    other = ["--torch-python", full(path)] if path else []
+    return run("report.bench", *publish(options), *other, **settings)
 
 
 def command_exercises(options, rest):

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 
 VALID = {
     "norm": ("none", "batch", "layer", "group", "weight", "rms", "own"),
-    "implementation": ("ours", "keras", "published", "folded", "shared"),
+    "implementation": ("ours", "keras", "published", "free", "shared"),
     "placement": ("conv", "hidden", "both"),
     "relu": ("after", "before"),
     "init": ("normal", "he"),
@@ -25,7 +25,7 @@ NORMS = {  # that exist, by network and implementation
     ("cnn", "ours"): ("none", "batch", "layer", "group", "weight", "own"),
     ("cnn", "keras"): ("batch", "layer", "group"),
     ("cnn", "published"): ("batch", "weight"),
-    ("cnn", "folded"): ("batch",),
+    ("cnn", "free"): ("none", "batch", "layer", "weight"),
     ("rnn", "ours"): ("none", "batch", "layer", "rms"),
     ("rnn", "shared"): ("batch",),
 }
@@ -49,7 +49,7 @@ NUMBERS = {  # what each number must be, and in words; those of whole numbers ar
 }
 SHORT = {"batch": "BN", "layer": "LN", "group": "GN", "weight": "WN", "rms": "RMS norm"}
 OWNERS = {
-    "ours": "our", "keras": "TensorFlow's", "published": "the published", "folded": "folded",
+    "ours": "our", "keras": "TensorFlow's", "published": "the published", "free": "free",
     "shared": "one shared",
 }  # fmt: skip
 SETTINGS = {  # what a label says of them, where they are changed
@@ -66,8 +66,8 @@ class Arm:
     """One configuration to compare; the defaults are the published report's.
 
     norm, implementation: what normalizes, and whose: "published" is the published script's (see
-        `variants.py`), "folded" the speed path (see `folding.py`), and norm "own" a reader's, by
-        its `source`, added as `model.py` says
+        `variants.py`), "free" ours by a shortcut, at almost no cost (see `free.py`), and norm "own"
+        a reader's, by its `source`, added as `model.py` says
     placement, relu: where the norm sits, after the convolutions, the hidden layer, or both, and
         whether ReLU comes after it or before; weight norm reparameterizes all kernels
     init, std: weights from N(0, std**2) ("normal") or N(0, 2 / fan_in) ("he")
@@ -134,12 +134,14 @@ class Arm:
                 f"implementation={self.implementation!r}; it has {'; '.join(there)}."
             )
         self._check_numbers()
-        if self.implementation == "folded" or self.network == "rnn":
-            self._refuse_changes("placement", "relu", "blocks")
+        if self.implementation == "free":
+            self._refuse_changes("relu", "probe")
         if self.network == "rnn":
-            self._refuse_changes("backward", "ulps", "per")
+            self._refuse_changes("placement", "relu", "blocks", "backward", "ulps", "per")
         if self.per != "element" and (self.norm != "layer" or self.placement == "hidden"):
             raise ValueError("per is a setting of norm='layer' after the convolution.")
+        if self.per == "pixel" and self.implementation == "free":
+            raise ValueError("implementation='free' has one mean an image, and no per='pixel'.")
         if self.norm == "group" and self.placement != "conv":
             raise ValueError("norm='group' stands after the convolution alone, placement='conv'.")
         if self.norm != "batch" and (self.backward, self.evaluation) != ("right", "running"):
@@ -193,7 +195,7 @@ class Arm:
     def mode(self) -> str:
         """What normalizes, whose it is, and where it sits; no other setting."""
         if self.norm == "none":
-            return "no normalization"
+            return f"no normalization{', free' * (self.implementation == 'free')}"
         changes = {"placement": self.placement, "per": f"per {self.per}"}
         changed = [changes[f.name] for f in fields(self) if f.name in changes and self._changes(f)]
         where = f" ({', '.join(changed)})" if changed and self.norm != "weight" else ""

@@ -105,17 +105,14 @@ def _places(source: Source) -> list[tuple[str, Callable[[], Path]]]:
 def _verify(source: Source, folder: Path) -> None:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}")
-    faults = [fault for name in FILES if (fault := _fault(source, folder, name))]
+    faults = []
+    for name in FILES:
+        try:
+            read(source, folder, name)
+        except DataError as error:
+            faults.append(str(error))
     if faults:
         raise DataError("; ".join(faults))
-
-
-def _fault(source: Source, folder: Path, name: str) -> str:
-    try:
-        read(source, folder, name)
-    except DataError as error:
-        return str(error)
-    return ""
 
 
 def read(source: Source, folder: Path, name: str) -> bytes:

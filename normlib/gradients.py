@@ -4,10 +4,8 @@
 record.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
 from normlib import backward, checks, ops
@@ -53,16 +51,19 @@ def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3):
 
 
 def group_norm(x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 1e-3):
-    """`ops.group_norm` with the gradient of `backward.layer_norm` on the split channels."""
-    split, gamma, beta, reduction_axes = ops.split_groups(x, gamma, beta, groups, axis)
-    y = layer_norm(split, gamma, beta, reduction_axes=reduction_axes, epsilon=epsilon)
-    return tf.reshape(y, tf.shape(x))
+    """`ops.group_norm` by the layer norm above, and so with the gradient of its backward pass."""
+    return ops.group_norm(
+        x, gamma, beta, groups=groups, axis=axis, epsilon=epsilon, by=_layer_norm_alone
+    )
 
 
 def instance_norm(x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3):
-    """`ops.instance_norm` with the gradient of `backward.layer_norm`, each channel a group."""
-    groups = checks.channels(x, axis)
-    return group_norm(x, gamma, beta, groups=groups, axis=axis, epsilon=epsilon)
+    """`ops.instance_norm` by the layer norm above, each channel a group."""
+    return ops.instance_norm(x, gamma, beta, axis=axis, epsilon=epsilon, by=_layer_norm_alone)
+
+
+def _layer_norm_alone(*tensors, **options):
+    return (layer_norm(*tensors, **options),)
 
 
 @checks.arguments()
@@ -168,15 +169,6 @@ def merged_moments(x, weights, total, *, reduction_axes):
 # Which gradient is taken -------------------------------------------------------------------------
 
 LEFT_TO_THE_TAPE: set[str] = set()  # ops that are differentiated automatically in this process
-EXAMPLE = (3, 4, 5, 6)  # uneven: (N, H, W, C)
-EXAMPLES = {
-    "batch_norm": ([EXAMPLE, 6, 6], {"reduction_axes": (0, 1, 2)}),
-    "normalize": ([EXAMPLE, 6, 6, 6, 6], {"epsilon": 0.3}),
-    "layer_norm": ([EXAMPLE, EXAMPLE[1:], EXAMPLE[1:]], {"reduction_axes": (1, 2, 3)}),
-    "rms_norm": ([EXAMPLE, 6], {"reduction_axes": (-1,)}),
-    "mean_only_batch_norm": ([EXAMPLE, 6], {"reduction_axes": (0, 1, 2)}),
-    "weight_norm": ([EXAMPLE, 6], {"reduction_axes": (0, 1, 2)}),
-}
 
 
 def _with_backward(name: str, forward: Callable) -> Callable:
@@ -184,39 +176,3 @@ def _with_backward(name: str, forward: Callable) -> Callable:
     if name in LEFT_TO_THE_TAPE:
         return lambda *tensors: forward(*tensors)[0]
     return tf.custom_gradient(forward)
-
-
-@contextmanager
-def automatic(*names: str) -> Iterator[None]:
-    """Within this context these ops, or all of them, are differentiated automatically."""
-    added = set(names or EXAMPLES) - LEFT_TO_THE_TAPE
-    LEFT_TO_THE_TAPE.update(added)
-    try:
-        yield
-    finally:
-        LEFT_TO_THE_TAPE.difference_update(added)
-
-
-def error(name: str) -> float:
-    """How far an op's hand-derived gradient is from the automatic one, relative, in float64.
-
-    norm(by_hand - automatic) / norm(automatic), the largest over x and the parameters, of one small
-    random minibatch: a rounding error while the backward pass is that of the op in `ops.py`.
-    """
-    by_hand = _gradient(name)
-    with automatic(name):
-        expected = _gradient(name)
-    distances = [np.linalg.norm(a - b) for a, b in zip(by_hand, expected, strict=True)]
-    sizes = [np.linalg.norm(value) for value in expected]
-    return float(np.max(np.divide(distances, np.maximum(sizes, np.finfo(float).tiny))))
-
-
-def _gradient(name: str) -> list[np.ndarray]:
-    shapes, options = EXAMPLES[name]
-    rng = np.random.default_rng(0)
-    tensors = [tf.constant(1.5 + rng.random(shape)) for shape in shapes]
-    with tf.GradientTape() as tape:
-        tape.watch(tensors)
-        outputs = tf.nest.flatten(globals()[name](*tensors, **options))
-        loss = tf.add_n([tf.reduce_sum(tf.sin(y) * rng.normal(size=y.shape)) for y in outputs])
-    return [np.array(d) for d in tape.gradient(loss, tensors, unconnected_gradients="zero")]

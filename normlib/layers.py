@@ -11,16 +11,8 @@ import keras
 import tensorflow as tf
 
 from normlib import checks, gradients, ops
-from normlib.weight_norm import WeightNormalization
+from normlib.weight_norm import WeightNormalization as WeightNormalization  # one of the layers
 
-__all__ = [
-    "BatchNormalization",
-    "GroupNormalization",
-    "InstanceNormalization",
-    "LayerNormalization",
-    "RMSNormalization",
-    "WeightNormalization",
-]
 serializable = keras.saving.register_keras_serializable(package="normlib")
 
 
@@ -80,12 +72,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             variable.assign(tf.where(count > 0, variable, old))
 
     def _infer(self, x):
-        gamma, beta = (
-            _along(self.gamma, x, [self.axis], 1.0),
-            _along(self.beta, x, [self.axis], 0.0),
-        )
-        moving = (self.moving_mean, self.moving_variance)
-        mean, variance = (_along(vector, x, [self.axis], 0.0) for vector in moving)
+        axis, moving = [self.axis], (self.moving_mean, self.moving_variance)
+        gamma, beta = _along(self.gamma, x, axis, 1.0), _along(self.beta, x, axis, 0.0)
+        mean, variance = (_along(vector, x, axis, 0.0) for vector in moving)
         return gradients.normalize(x, mean, variance, gamma, beta, epsilon=self.epsilon)
 
     def _train(self, x, mask):
@@ -157,15 +146,10 @@ class GroupNormalization(keras.layers.GroupNormalization):
 
     def call(self, inputs):
         """Normalize every group of every example with its own statistics."""
-        gamma, beta = self.gamma, self.beta
-        y = gradients.group_norm(
-            _floating(inputs),
-            1.0 if gamma is None else gamma,
-            0.0 if beta is None else beta,
-            groups=self.groups,
-            axis=self.axis,
-            epsilon=self.epsilon,
-        )
+        gamma = 1.0 if self.gamma is None else self.gamma
+        beta = 0.0 if self.beta is None else self.beta
+        options = {"groups": self.groups, "axis": self.axis, "epsilon": self.epsilon}
+        y = gradients.group_norm(_floating(inputs), gamma, beta, **options)
         return tf.cast(y, self.compute_dtype)
 
 

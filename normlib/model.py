@@ -1,22 +1,20 @@
-"""The lab's networks for an arm: the convolutional one, and the one that reads rows.
+"""The lab's network for an arm.
 
 Norms come from two tables by name, NORMS for those of activations and KERNELS for those of
-weights, to which others may be added.
+weights; NETWORKS are a third. Others may be added to all three.
 """
 
 from collections.abc import Callable
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from normlib import folding, layers
+from normlib import free, layers
 from normlib.arm import Arm
 
 EPSILON = 1e-5  # the published script's, as is the next
 MOMENTUM = 0.9  # of the moving statistics
 INPUT_SHAPE, CLASSES = (28, 28, 1), 10
-ROWS, UNITS = INPUT_SHAPE[0], 100  # of the network that reads rows
 
 # Each kernel draws its weights from its own seed, at most 9 beyond this multiple of the run's.
 SEEDS_A_RUN = 10
@@ -49,10 +47,10 @@ def _norms_of(library) -> dict[str, Callable[[Arm, str], keras.layers.Layer]]:
 
 NORMS = {
     f"{norm}, {owner}": make
-    for owner, library in (("ours", layers), ("keras", keras.layers))
+    for owner, library in (("ours", layers), ("free", layers), ("keras", keras.layers))
     for norm, make in _norms_of(library).items()
 }
-KERNELS = {"weight, ours": layers.WeightNormalization}
+KERNELS = {"weight, ours": layers.WeightNormalization, "weight, free": free.WeightNormalization}
 
 
 def name(arm: Arm) -> str:
@@ -63,32 +61,32 @@ def name(arm: Arm) -> str:
 def _norm(arm: Arm, place: str) -> Layers:
     if arm.norm == "none" or arm.norm == "weight" or arm.placement not in (place, "both"):
         return []
-    return [_from(NORMS, arm)(arm, place)]
+    return [_from(NORMS, name(arm))(arm, place)]
 
 
 def _kernel(arm: Arm, layer: keras.layers.Layer) -> keras.layers.Layer:
-    return _from(KERNELS, arm)(layer) if arm.norm == "weight" else layer
+    return _from(KERNELS, name(arm))(layer) if arm.norm == "weight" else layer
 
 
-def _from(table: dict[str, Callable], arm: Arm) -> Callable:
-    if name(arm) not in table:
+def _from(table: dict[str, Callable], name: str) -> Callable:
+    if name not in table:
         raise ValueError(
-            f"model.py has no norm {name(arm)!r}; it has {'; '.join(table)}. Those of "
-            "report/study/variants.py are there once that module is imported."
+            f"model.py has no {name!r}; it has {'; '.join(table)}. Those of report/study/"
+            "variants.py are there once that module is imported."
         )
-    return table[name(arm)]
+    return table[name]
 
 
-# The convolutional network -----------------------------------------------------------------------
+# The network -------------------------------------------------------------------------------------
 
 
 def build(arm: Arm, seed: int) -> keras.Sequential:
     """Return the arm's network, images (N, 28, 28, 1) to logits (N, 10), weights drawn from `seed`.
 
     The same seed gives the same initial weights in every arm of one network and `init`. Raises
-    ValueError for a norm that is in neither table.
+    ValueError for a norm or a network that is in none of the tables.
     """
-    return {"cnn": _convolutional, "rnn": _recurrent}[arm.network](arm, seed)
+    return _from(NETWORKS, arm.network)(arm, seed)
 
 
 def _convolutional(arm: Arm, seed: int) -> keras.Sequential:
@@ -112,10 +110,9 @@ def _convolutional(arm: Arm, seed: int) -> keras.Sequential:
 
 def _first_block(arm: Arm, seed: int) -> Layers:
     options = {"filters": 30, "kernel_size": 5, "padding": "same"} | draw(arm, seed, 0)
-    if arm.implementation == "folded":
-        folded = folding.ConvolutionBatchNorm(momentum=MOMENTUM, epsilon=EPSILON, **options)
-        return [folded, keras.layers.MaxPooling2D(), keras.layers.ReLU()]
     convolution = _kernel(arm, keras.layers.Conv2D(**options))
+    if arm.implementation == "free":
+        return [free.Block(convolution, *_norm(arm, "conv"))]
     if arm.relu == "before":
         return [convolution, keras.layers.ReLU(), *_norm(arm, "conv"), keras.layers.MaxPooling2D()]
     return [convolution, *_norm(arm, "conv"), keras.layers.MaxPooling2D(), keras.layers.ReLU()]
@@ -147,55 +144,4 @@ def draw(arm: Arm, seed: int, kernel: int) -> dict:
     return {"kernel_initializer": initializer}
 
 
-# The network that reads an image row by row ------------------------------------------------------
-
-
-def _recurrent(arm: Arm, seed: int) -> keras.Sequential:
-    """h = tanh(norm(row @ W + h @ U + b)) for each row from the top, h = 0 before; dense 10 of h.
-
-    LN and RMS norm have one gamma and beta for all rows (Ba et al. 2016, equation 4); BN has
-    statistics, gamma and beta of each row, or with implementation "shared" one for all. The bias is
-    drawn too: many images begin with blank rows, where it is all that varies over the units, and LN
-    of equal inputs has gradients of 1 / sqrt(epsilon) a row.
-    """
-    *reader, dense = (draw(arm, seed, kernel)["kernel_initializer"] for kernel in (0, 1, 3, 2))
-    return keras.Sequential([
-        keras.Input(INPUT_SHAPE),
-        RowReader(_norms_of_rows(arm), *reader),
-        keras.layers.Dense(CLASSES, kernel_initializer=dense),
-    ])  # fmt: skip
-
-
-def _norms_of_rows(arm: Arm) -> Layers:
-    if arm.norm == "none":
-        return [keras.layers.Identity()] * ROWS
-    make = NORMS[f"{arm.norm}, ours"]
-    if arm.norm == "batch" and arm.implementation == "ours":
-        return [make(arm, "hidden") for _ in range(ROWS)]
-    return [make(arm, "hidden")] * ROWS
-
-
-class RowReader(keras.layers.Layer):
-    """A recurrent layer over the rows of an image, with a norm of the summed inputs at each row."""
-
-    def __init__(self, norms: Layers, inputs, hidden, bias, **kwargs):
-        super().__init__(**kwargs)
-        self.norms, self.initializers = norms, (inputs, hidden, bias)
-
-    def build(self, input_shape):
-        """Make the kernels W and U, the bias b, and the norms."""
-        inputs, hidden, bias = self.initializers
-        self.inputs = self.add_weight(
-            name="inputs", shape=(input_shape[2], UNITS), initializer=inputs
-        )
-        self.hidden = self.add_weight(name="hidden", shape=(UNITS, UNITS), initializer=hidden)
-        self.bias = self.add_weight(name="bias", shape=(UNITS,), initializer=bias)
-        for norm in dict.fromkeys(self.norms):
-            norm.build((None, UNITS))
-
-    def call(self, images):
-        """Read images (N, H, W, 1) from the top; return the last h, (N, UNITS)."""
-        h = tf.zeros([tf.shape(images)[0], UNITS])
-        for row, norm in zip(tf.unstack(images[..., 0], axis=1), self.norms, strict=True):
-            h = tf.tanh(norm(row @ self.inputs.value + h @ self.hidden.value + self.bias.value))
-        return h
+NETWORKS = {"cnn": _convolutional}

@@ -87,15 +87,18 @@ def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3):
     return y, mean, variance
 
 
-def group_norm(x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 1e-3) -> tf.Tensor:
+def group_norm(
+    x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 1e-3, by=layer_norm
+) -> tf.Tensor:
     """Normalize every example of `x` over each group of its channels, at all positions together.
 
     y = layer_norm(x with the channels split into groups, over all but the example and the group)
 
-    x: (N, ..., C), channels at `axis`; gamma, beta: (C,) or (). Source: Wu & He 2018, equation 7.
+    x: (N, ..., C), channels at `axis`; gamma, beta: (C,) or (); by: the layer norm, this or that of
+    `gradients.py`. Source: Wu & He 2018, equation 7.
     """
     split, gamma, beta, reduction_axes = split_groups(x, gamma, beta, groups, axis)
-    y, *_ = layer_norm(split, gamma, beta, reduction_axes=reduction_axes, epsilon=epsilon)
+    y, *_ = by(split, gamma, beta, reduction_axes=reduction_axes, epsilon=epsilon)
     return tf.reshape(y, tf.shape(x))
 
 
@@ -117,15 +120,18 @@ def split_groups(x, gamma, beta, groups: int, axis: int) -> tuple:
     return tf.reshape(x, shape), gamma, beta, reduction_axes
 
 
-def instance_norm(x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3) -> tf.Tensor:
+def instance_norm(
+    x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3, by=layer_norm
+) -> tf.Tensor:
     """Normalize every channel of every example of `x` over its positions.
 
     y = group_norm(x, gamma, beta, groups=C)
 
-    x: (N, ..., C) with positions between; gamma, beta: (C,) or (). Source: Ulyanov et al. 2016.
+    x: (N, ..., C) with positions between; gamma, beta: (C,) or (); by: as in group norm.
+    Source: Ulyanov et al. 2016.
     """
     groups = checks.channels(x, axis)
-    return group_norm(x, gamma, beta, groups=groups, axis=axis, epsilon=epsilon)
+    return group_norm(x, gamma, beta, groups=groups, axis=axis, epsilon=epsilon, by=by)
 
 
 @checks.arguments()

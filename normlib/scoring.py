@@ -64,11 +64,9 @@ class Scorer:
 
     def _order(self, evaluation: str) -> np.ndarray:
         labels = self.images.test_labels.numpy()
-        return (
-            np.argsort(labels, kind="stable")
-            if evaluation == "one class"
-            else np.arange(len(labels))
-        )
+        if evaluation == "one class":
+            return np.argsort(labels, kind="stable")
+        return np.arange(len(labels))
 
     def _score_all(self, size: int, of_batch: bool, order: np.ndarray) -> tuple[float, np.ndarray]:
         groups = np.split(order, range(size, len(order), size))

@@ -2,18 +2,17 @@
 
 import math
 import time
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from normlib import data, gradients, model
+from normlib import data, free, model
 from normlib.arithmetic import xla
 from normlib.arm import Arm
 from normlib.arm import seed as arm_seed
-from normlib.scoring import Score, Scorer, cross_entropy, predict
+from normlib.scoring import Scorer, cross_entropy, predict
 
 STEPS_A_CALL = 10  # training steps per call into the graph: how often progress and loss are seen
 
@@ -21,17 +20,12 @@ Progress = Callable[[int, int, int, float], None]
 Probe = Callable[["Trainer", int], dict[str, float]]
 
 
-class EditedOp(UserWarning):
-    """An op's hand-derived gradient is not that of the op any more."""
-
-
 def nothing(*_) -> dict:
     """The progress that shows nothing, and the probe that measures nothing."""
     return {}
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What one run measured, in plain numbers.
 
     Losses in nats per example, accuracies as fractions, one value an epoch; training values are
@@ -52,109 +46,63 @@ class Result:
     telemetry: list[dict[str, float]]
 
 
-def run(arm: Arm, seed: int, progress=nothing, probe=nothing, check_gradients=False) -> Result:
+def run(arm: Arm, seed: int, progress: Progress = nothing, probe: "Probe" = nothing) -> Result:
     """Train `arm` with `seed`, score it after every epoch, and return what was measured.
 
     The seed fixes the initial weights and, separately, the batch order of every epoch.
     `progress(step, steps, epoch, accuracy)` is called every ten steps, with the training accuracy
     of the epoch so far; then `probe(trainer, step)`, whose rows become the result's telemetry. A
     loss or weight that is not finite ends the run, and the result says where it `diverged`.
-    `check_gradients` is for ops that were edited: see `Trainer`.
     """
-    (result,) = runs((arm,), seed, progress, probe, check_gradients)
+    (result,) = runs((arm,), seed, progress, probe)
     return result
 
 
-def runs(arms, seed: int, progress=nothing, probe=nothing, check_gradients=False) -> list[Result]:
+def runs(arms: Sequence[Arm], seed: int, progress=nothing, probe=nothing) -> list[Result]:
     """Train once what `arms` share, differing in `evaluation` alone; return a result of each."""
-    begin, shared, seed = time.perf_counter(), arms[0], arm_seed(seed)
-    trainer = Trainer(shared, seed, data.images(shared), probe, check_gradients)
-    log = Log()
-    scores: dict[Arm, list[Score]] = {arm: [] for arm in arms}
+    begin, shared = time.perf_counter(), arms[0]
+    trainer = Trainer(shared, arm_seed(seed), data.images(shared), probe)
+    losses, train_loss, train_accuracy, diverged = [], [], [], None
+    labels, scores = trainer.images.test_labels.numpy(), {arm: [] for arm in arms}
     for epoch in range(1, shared.epochs + 1):
-        log.add(*trainer.train(epoch, progress), trainer.is_finite())
-        if log.diverged is not None:
+        of_epoch, accuracy = trainer.train(epoch, progress)
+        losses += of_epoch
+        diverged = trainer.diverged(losses)
+        if diverged is not None:
             break
+        train_loss.append(float(np.mean(of_epoch)))
+        train_accuracy.append(accuracy)
         for arm in arms:
             scores[arm].append(trainer.scorer.score(arm.evaluation))
-    of_scoring = sum(score.seconds for found in scores.values() for score in found)
-    log.seconds = time.perf_counter() - begin - of_scoring
-    return [_result(trainer, log, scores[arm]) for arm in arms]
-
-
-@dataclass
-class Log:
-    """What training says, before any scoring: an entry an epoch, losses an entry a step."""
-
-    train_loss: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    diverged: int | None = None
-    seconds: float = 0.0
-
-    def add(self, losses: list[float], accuracy: float, finite: bool) -> None:
-        """Add an epoch; one that diverged, or left weights that are not `finite`, adds no mean."""
-        self.losses += losses
-        self.diverged = first_not_finite(self.losses)
-        if self.diverged is None and not finite:
-            self.diverged = len(self.losses) - 1
-        if self.diverged is None:
-            self.train_loss.append(float(np.mean(losses)))
-            self.train_accuracy.append(accuracy)
-
-
-def _result(trainer: "Trainer", log: Log, scores: list[Score]) -> Result:
-    labels = trainer.images.test_labels.numpy()
-    return Result(
-        train_loss=log.train_loss, train_accuracy=log.train_accuracy,
-        test_loss=[score.loss for score in scores],
-        test_accuracy=[float(np.mean(score.predictions == labels)) for score in scores],
-        loss_every_10=log.losses[::10],
-        predictions=scores[-1].predictions if scores else np.zeros(0, np.uint8),
-        diverged=log.diverged, seconds=log.seconds + sum(score.seconds for score in scores),
-        telemetry=trainer.telemetry,
-    )  # fmt: skip
-
-
-# The ops that an arm's norm is made of, and whose hand-derived gradient it is trained with.
-MADE_OF = {
-    "batch": ("batch_norm", "normalize"), "layer": ("layer_norm",), "group": ("layer_norm",),
-    "rms": ("rms_norm",), "weight": ("weight_norm",), "own": tuple(gradients.EXAMPLES),
-}  # fmt: skip
-ROUNDING = 1e-6  # relative: far above what float64 leaves, far below any mistake
-
-
-def leave_edited_ops_to_the_tape(arm: Arm) -> None:
-    """Compare each hand-derived gradient of the arm's norm with the automatic one.
-
-    Where they differ, says so in a warning, and trains with the automatic one in this process.
-    """
-    for name in MADE_OF.get(arm.norm, ()):
-        error = gradients.error(name)
-        if not error <= ROUNDING:
-            gradients.LEFT_TO_THE_TAPE.add(name)
-            said = (
-                f"the hand-derived gradient of ops.{name}, backward.{name}, is {100 * error:.2g} % "
-                "off from automatic differentiation, as after an edit of one and not of the other; "
-                "this run is trained with the automatic gradient."
-            )
-            warnings.warn(said, EditedOp, stacklevel=2)
+    seconds = time.perf_counter() - begin - sum(s.seconds for some in scores.values() for s in some)
+    return [
+        Result(
+            train_loss, train_accuracy,
+            test_loss=[score.loss for score in scores[arm]],
+            test_accuracy=[float(np.mean(score.predictions == labels)) for score in scores[arm]],
+            loss_every_10=losses[::10],
+            predictions=scores[arm][-1].predictions if scores[arm] else np.zeros(0, np.uint8),
+            diverged=diverged,
+            seconds=seconds + sum(score.seconds for score in scores[arm]),
+            telemetry=trainer.telemetry,
+        )
+        for arm in arms
+    ]  # fmt: skip
 
 
 class Trainer:
     """A network, its momentum accumulators, and the compiled steps that train it.
 
-    With `check_gradients` an op that was edited is never trained with the gradient of another: see
-    `leave_edited_ops_to_the_tape`. An arm whose gradient is wrong on purpose stays as it is.
+    `probe(trainer, step)` is called every ten steps, and its rows become the `telemetry`.
     """
 
-    def __init__(self, arm, seed: int, images: data.Dataset, probe=nothing, check_gradients=False):
-        if check_gradients and arm.backward == "right":
-            leave_edited_ops_to_the_tape(arm)
+    def __init__(self, arm: Arm, seed: int, images: data.Dataset, probe: Probe = nothing):
         self.arm, self.seed, self.probe = arm, seed, probe
         self.images = data.Dataset(*map(tf.constant, images))  # gathered from, step by step
         self.labels = images.train_labels
         self.model = model.build(arm, seed)
+        block = self.model.layers[0]
+        self.sums = block.patch_sums(images.train_images) if isinstance(block, free.Block) else None
         self.scorer = Scorer(self.model, self.images)
         self.telemetry: list[dict[str, float]] = []
         self.variables = [variable.value for variable in self.model.trainable_variables]
@@ -180,9 +128,15 @@ class Trainer:
                 break
         return losses, hits / seen
 
-    def is_finite(self) -> bool:
-        """Whether all weights and statistics are: pooling and ReLU hide a NaN from the loss."""
-        return all(np.isfinite(variable.numpy()).all() for variable in self.model.variables)
+    def diverged(self, losses: list[float]) -> int | None:
+        """The first step whose loss is not finite, or the last one if a weight or statistic is not.
+
+        Pooling and ReLU hide a NaN from the loss.
+        """
+        first = first_not_finite(losses)
+        if first is None and not all(np.isfinite(v.numpy()).all() for v in self.model.variables):
+            return len(losses) - 1
+        return first
 
     def _order(self, epoch: int) -> np.ndarray:
         size = len(self.labels)
@@ -204,7 +158,8 @@ class Trainer:
             batch = tf.ensure_shape(batches[step], [self.arm.batch_size])
             images = tf.gather(self.images.train_images, batch)
             labels = tf.gather(self.images.train_labels, batch)
-            loss, correct = self._step(images, labels, rates[step])
+            with free.known(self.sums, batch):
+                loss, correct = self._step(images, labels, rates[step])
             losses = losses.write(step, loss)
             hits += correct
         return losses.stack(), hits

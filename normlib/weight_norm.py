@@ -1,4 +1,7 @@
-"""Weight normalization as a wrapper around a layer, with data-dependent initialization."""
+"""Layers with other weights: weight normalization as a wrapper, and BN folded into a layer.
+
+Weight normalization has its data-dependent initialization. Folding is for inference.
+"""
 
 import warnings
 from functools import partial
@@ -155,3 +158,48 @@ class WeightNormalization(keras.layers.Wrapper):
     def get_config(self):
         """The configuration, wrapped layer included."""
         return super().get_config() | {"per_unit": self.per_unit}
+
+
+# Batch norm, folded into the layer before it -----------------------------------------------------
+
+
+def fold(layer, batch_norm) -> keras.layers.Layer:
+    """Return one layer that does at inference what `layer` and then `batch_norm` do.
+
+    r = 1 / sqrt(moving_variance + epsilon)
+    kernel = gamma * r * kernel;  bias = beta + (bias - moving_mean) * gamma * r
+
+    layer: built Dense or convolution, channels last, no activation; batch_norm: built, of that
+    many channels, ours or Keras's. Raises ValueError for what cannot be folded.
+    Source: Ioffe & Szegedy 2015, section 3.1 (inference is a fixed linear transform).
+    """
+    check_outputs_last(layer, "fold")
+    channels, shape = layer.kernel.shape[-1], layer.get_build_config()["input_shape"]
+    if layer.activation is not keras.activations.linear:
+        raise ValueError(
+            f"fold needs a layer without activation; received {layer.activation.__name__}. Put the "
+            "activation after the batch normalization."
+        )
+    if not isinstance(batch_norm, keras.layers.BatchNormalization):
+        raise ValueError(f"fold needs a BatchNormalization; received {type(batch_norm).__name__}.")
+    rank, found = len(layer.compute_output_shape(shape)), batch_norm.moving_mean.shape[0]
+    if found != channels or batch_norm.axis not in (-1, rank - 1):
+        raise ValueError(
+            f"fold needs a batch normalization of the layer's {channels} channels on the last of "
+            f"its output's {rank} axes; received {found} on axis {batch_norm.axis}."
+        )
+    folded = type(layer).from_config(layer.get_config() | {"use_bias": True})
+    folded.build(shape)
+    scale, shift = _affine(batch_norm)
+    kernel, *bias = (np.asarray(w, np.float64) for w in layer.get_weights())
+    folded.set_weights([kernel * scale, (bias[0] if bias else 0) * scale + shift])
+    return folded
+
+
+def _affine(batch_norm) -> tuple[np.ndarray, np.ndarray]:
+    moving = batch_norm.moving_mean, batch_norm.moving_variance
+    mean, variance = (np.asarray(v, np.float64) for v in moving)
+    gamma = 1.0 if batch_norm.gamma is None else np.asarray(batch_norm.gamma, np.float64)
+    beta = 0.0 if batch_norm.beta is None else np.asarray(batch_norm.beta, np.float64)
+    scale = gamma / np.sqrt(variance + batch_norm.epsilon)
+    return scale, beta - mean * scale

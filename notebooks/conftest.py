@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import lab
+
 ROOT = str(Path(__file__).parents[1])
 
 os.environ.setdefault("NORMLIB_PROFILE", "quick")
@@ -14,6 +16,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("P
 # lab.py leaves out more of them.
 os.environ.update(
     KERAS_BACKEND="tensorflow",
+    KERAS_HOME=lab.keras_home(),
     MATPLOTLIBRC=os.devnull,
     PYTHONUTF8="1",
     JUPYTER_PREFER_ENV_PATH="1",

@@ -18,6 +18,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from traitlets.config import Config
 
+from report import slides
 from report.cells import TRY_IT, failures, merge
 from report.exporters import HTMLReport, PDFReport
 from report.plain_text import clean
@@ -142,10 +143,12 @@ def _execute(notebook: Path, folder: Path) -> NotebookNode:
 
 
 def _tidy(notebook: NotebookNode) -> NotebookNode:
-    """Leave in the metadata what every machine would write."""
+    """Leave in the metadata what JupyterLab would write, so that a reader's changes stand out."""
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
+        "kernelspec": kernel,
+        # As the kernel gave it, if it began.
+        "language_info": notebook.metadata.get("language_info", {"name": "python"}),
         "normlib": {"code": stamp(notebook)},
     }
     for cell in notebook.cells:
@@ -164,12 +167,17 @@ def stamp(notebook: NotebookNode) -> str:
 
 
 def write_report(executed: dict[str, NotebookNode], build: Path) -> tuple[list[Path], list[str]]:
-    """Write index.html and report.pdf of the executed notebooks: the paths, and what went wrong."""
+    """Write the notebooks as HTML and PDF, and the slides: the paths, and what went wrong."""
     report, written, problems = merge(executed), [], []
-    for name, exporter in (("index.html", HTMLReport()), ("report.pdf", PDFReport())):
+    parts = {
+        "index.html": lambda: HTMLReport().from_notebook_node(report),
+        "report.pdf": lambda: PDFReport().from_notebook_node(report),
+        "slides.pdf": lambda: (slides.make(build / "figures"), {"warnings": []}),
+    }
+    for name, make in parts.items():
         try:
-            made, resources = exporter.from_notebook_node(report)
-        except Exception as error:  # the other one is made all the same
+            made, resources = make()
+        except Exception as error:  # the others are made all the same
             reason = " ".join(str(error).split())[:300]
             problems.append(f"error: {name} could not be made: {reason}")
             (build / name).unlink(missing_ok=True)  # it would be that of another report

@@ -160,7 +160,7 @@ class PDFReport(_PandocExporter):
         text, warnings = _pandoc(folder, title, "typst", "report.typ", *options)
         source.write_text(text, "utf-8")
         try:
-            return _compile(source), warnings
+            return typeset(source), warnings
         except ReportError:
             lacking = _lacking(sorted(set(text) - ASCII))
             if not lacking:
@@ -174,7 +174,7 @@ class PDFReport(_PandocExporter):
                 for cell in nbformat.read(folder / "notebook.ipynb", 4).cells
                 if (found := sorted(set(lacking) & set(json.dumps(cell, ensure_ascii=False))))
             ]
-            return _compile(source), warnings
+            return typeset(source), warnings
 
 
 def _lacking(characters: list[str]) -> str:
@@ -183,7 +183,8 @@ def _lacking(characters: list[str]) -> str:
     return "".join(chr(int(code, 16)) for code in done.stdout.split())
 
 
-def _compile(source: Path) -> bytes:
+def typeset(source: Path) -> bytes:
+    """An accessible PDF (PDF/UA-1) of typst's source: the same bytes on every day."""
     done = subprocess.run([sys.executable, "-P", "-c", COMPILE, source], capture_output=True)
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()

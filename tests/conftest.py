@@ -10,8 +10,13 @@ import hashlib
 import os
 from pathlib import Path
 
+import lab
+
 os.environ["NORMLIB_PROFILE"] = "quick"
 os.environ["NORMLIB_PROGRESS"] = "off"
+# Without lab.py, the reader's Keras may have another backend, and other settings in its keras.json.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["KERAS_HOME"] = lab.keras_home()
 
 import pytest
 from fake_files import fake_contents, forget, source

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from samples import uneven
 
-from normlib import backward, folding, gradients, layers, ops
+from normlib import backward, gradients, layers, ops, weight_norm
 from report.study import keras_comparison
 
 X = uneven(20, 32, 7)
@@ -430,7 +430,7 @@ def folding_keeps_the_function():
             norm.build((None, 5, 6, 6))
             norm.set_weights([np.abs(uneven(80 + i, 6)) for i in range(4)])
             x = tf.constant(uneven(64, 3, 7, 8, 2), dtype)
-            close(folding.fold(conv, norm)(x), norm(conv(x), training=False), rtol)
+            close(weight_norm.fold(conv, norm)(x), norm(conv(x), training=False), rtol)
 
 
 SINGLE = (

@@ -24,6 +24,7 @@ PROJECTS = {
     "normlib": tomllib.loads((ROOT / "pyproject.toml").read_text()),
     "report": tomllib.loads((ROOT / "report" / "pyproject.toml").read_text()),
 }
+VERSION = PROJECTS["normlib"]["project"]["version"]
 ELSEWHERE = {"torch"}  # which the benchmark installs in .venv-bench
 
 
@@ -63,11 +64,12 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_of_normlib_has_the_package_and_nothing_else(wheel):
     names = set(wheel.namelist())
-    assert {name.split("/")[0] for name in names} == {"normlib", "normlib-0.1.0.dist-info"}
+    metadata = f"normlib-{VERSION}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"normlib", metadata}
     modules = {f"normlib/{path.name}" for path in (ROOT / "normlib").glob("*.py")}
     sample = {f"normlib/fashion_mnist_sample.{ending}" for ending in ("npz", "LICENSE")}
     assert {name for name in names if name.startswith("normlib/")} == modules | sample
-    assert "normlib-0.1.0.dist-info/licenses/LICENSE" in names
+    assert f"{metadata}/licenses/LICENSE" in names
 
 
 def test_the_wheel_of_normlib_asks_for_one_tensorflow_on_every_system():
@@ -110,6 +112,14 @@ def test_everything_that_is_imported_is_declared(project):
         for name in imported(source) - first_party - ELSEWHERE:
             names = set(map(canonicalize_name, distributions[name]))
             assert names & declared, f"{path} imports {name}"
+
+
+def test_citation_and_changelog_name_the_version_and_its_date():
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    date = re.search(r"^date-released: (\d{4}-\d\d-\d\d)$", citation, re.M)[1]
+    assert f"\nversion: {VERSION}\n" in citation
+    first = re.search(r"^## .*", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)[0]
+    assert first == f"## [{VERSION}] - {date}"
 
 
 def test_both_projects_agree():
@@ -156,11 +166,19 @@ def test_an_editable_report_registers_exporters_and_settings(site):
     exporters = {point.name: point.load() for point in points}
     assert exporters == {"lab-html": HTMLReport, "lab-pdf": PDFReport}
     assert len({exporter.export_from_notebook for exporter in exporters.values()}) == 2
-    (jupyter,) = site.glob("*.data/data/etc/jupyter")
-    assert {str(path.relative_to(jupyter)) for path in jupyter.rglob("*.json")} == {
-        "jupyter_config.json",
-        "jupyter_server_config.d/normlib_report.json",
+
+
+def test_no_file_of_the_installation_is_another_distributions_or_a_readers(site):
+    (data,) = site.glob("*.data/data")
+    ours = {path.relative_to(data).as_posix() for path in data.rglob("*.*") if path.is_file()}
+    assert ours == {
+        "etc/jupyter/jupyter_server_config.d/normlib_report.json",
+        "share/jupyter/nbconvert/templates/base/conf.json",
     }
+    others = [one for one in distributions() if one.name != "normlib-report"]
+    taken = {path.as_posix().lstrip("./") for one in others for path in one.files or ()}
+    assert any(path.startswith("share/jupyter/nbconvert/templates/base/") for path in taken)
+    assert not ours & taken
 
 
 @pytest.fixture(scope="module")
@@ -168,17 +186,18 @@ def exported(site, tmp_path_factory):
     """The folder where `nbconvert` exports a notebook from that installation, and what it says."""
     folder = tmp_path_factory.mktemp("exported")
     nbformat.write(made(), folder / "x.ipynb")
-    (jupyter,) = site.glob("*.data/data/etc/jupyter")
+    (data,) = site.glob("*.data/data")
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]),
-        "JUPYTER_CONFIG_PATH": str(jupyter),
+        "JUPYTER_PATH": str(data / "share" / "jupyter"),
         "JUPYTER_CONFIG_DIR": str(folder / "none"),  # of the user's
         "PATH": str(folder),  # no LaTeX
+        "PLAYWRIGHT_BROWSERS_PATH": str(folder),  # no Chromium
     }
     nbconvert = [sys.executable, "-m", "nbconvert", str(folder / "x.ipynb"), "--to"]
     started = {
         to: subprocess.Popen([*nbconvert, to], env=environment, text=True, stderr=subprocess.PIPE)
-        for to in ("lab-pdf", "html", "pdf")
+        for to in ("lab-pdf", "html", "pdf", "webpdf")
     }
     return folder, {to: process.communicate()[1] for to, process in started.items()}
 
@@ -193,8 +212,9 @@ def test_standard_html_keeps_alt_texts(exported):
     assert [image["alt"] for image in page.all("img")] == ['An "alt" text']
 
 
-def test_standard_pdf_ends_with_a_sentence_that_says_what_to_use(exported):
-    said = exported[1]["pdf"]
+@pytest.mark.parametrize(("to", "what"), [("pdf", "LaTeX"), ("webpdf", "Playwright's Chromium")])
+def test_standard_pdfs_end_with_a_sentence_that_says_what_to_use(exported, to, what):
+    said = exported[1][to]
     last = said.strip().splitlines()[-1]
-    assert last == "--to pdf needs LaTeX, which is not installed: use --to lab-pdf instead."
+    assert last == f"--to {to} needs {what}, which is not installed: use --to lab-pdf instead."
     assert "Traceback" not in said

@@ -17,7 +17,7 @@ OURS = (
     "pyproject.toml",
     "report/pyproject.toml",
     "report/setup.py",
-    "report/jupyter/jupyter_config.json",
+    "report/jupyter/conf.json",
 )
 SOURCE = (ROOT / "lab.py").read_text("utf-8")
 
@@ -198,7 +198,7 @@ def test_report_finds_the_data_and_builds(ran):
 @pytest.mark.parametrize(
     "words", [["verify", "--profile", "quick"], ["sweep", "pilot", "--profile", "full"],
               ["test", "--publish"], ["report", "--seeds", "3:8"], ["report", "--all"],
-              ["sweep", "pilot", "--all"]]
+              ["sweep", "pilot", "--all"], ["report", "--torch-python", "python"]]
 )  # fmt: skip
 def test_an_option_of_another_command_is_an_error(words, ran, capsys):
     with pytest.raises(SystemExit):
@@ -217,7 +217,8 @@ def test_test_lints_and_runs_tests_and_notebooks_in_the_quick_profile(ran):
         and "--nbval-lax" in tests
         and tests.endswith("-k batch")
     )
-    assert "--dist=loadfile" in tests  # the cells of a notebook need one kernel, in their order
+    # The cells of a notebook need one kernel, in their order; and long files are not to come last.
+    assert "--dist=loadfile --no-loadscope-reorder" in tests
     assert environment["NORMLIB_PROFILE"] == "quick" and "NORMLIB_TESTS" not in environment
 
 
@@ -252,6 +253,12 @@ def test_bench_measures_and_publishes(ran):
     lab.main(["bench"])
     lab.main(["bench", "--publish"])
     assert [call for call, _ in ran] == ["report.bench", "report.bench --publish"]
+
+
+def test_bench_takes_a_python_with_pytorch_from_where_the_reader_is(ran, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lab.main(["bench", "--torch-python", "torch/bin/python"])
+    assert ran[0][0] == f"report.bench --torch-python {tmp_path}/torch/bin/python"
 
 
 def test_exercises_and_grade_pass_everything_on_with_the_readers_folder(ran):

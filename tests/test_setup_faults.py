@@ -394,11 +394,20 @@ def test_a_relative_keras_home_is_named_in_full(tmp_path, monkeypatch):
     assert place == f"Keras's cache {tmp_path}/keras/datasets/fashion-mnist"
 
 
+@pytest.mark.parametrize("folder", ["tests", "notebooks"])
+def test_under_pytest_alone_keras_is_not_as_the_machine_is_set_either(folder, machine, monkeypatch):
+    ours = lab.environment()
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    runpy.run_path(str(ROOT / folder / "conftest.py"))
+    for name in ("KERAS_BACKEND", "KERAS_HOME"):
+        assert os.environ[name] == ours[name]
+
+
 def test_notebooks_under_pytest_alone_do_not_see_the_machine_either(machine, monkeypatch):
     monkeypatch.setattr(os, "environ", os.environ.copy())
     runpy.run_path(str(ROOT / "notebooks" / "conftest.py"))
     found, ours = os.environ, lab.environment()
-    for name in ("KERAS_BACKEND", "MATPLOTLIBRC", "PYTHONUTF8", "JUPYTER_PREFER_ENV_PATH"):
+    for name in ("MATPLOTLIBRC", "PYTHONUTF8", "JUPYTER_PREFER_ENV_PATH"):
         assert found[name] == ours[name]
     assert "JUPYTER_PATH" not in found and "MPLBACKEND" not in found
 
@@ -515,6 +524,15 @@ def test_a_second_ctrl_c_does_not_wait_for_what_tidies_up(start):
         time.sleep(0.02)
     process.communicate(timeout=10)
     assert time.monotonic() - begin < 10 and not left(below)
+
+
+@posix
+def test_kill_9_of_lab_py_leaves_nothing(start):
+    process, below = start("deaf")
+    assert len(alive(below)) == 3
+    process.kill()
+    process.wait()
+    assert not left(below)
 
 
 @posix

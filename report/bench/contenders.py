@@ -1,87 +1,74 @@
-"""Who is measured: ours, the published script's way, Keras, PyTorch; and against whom."""
+"""Who is measured: ours, by both ways, the published script's way, Keras and PyTorch."""
 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-NORMS = ("none", "weight", "batch", "layer")
-SHORT = {"none": "none", "weight": "WN", "batch": "BN", "layer": "LN"}
+from normlib.arm import Arm
+
+ARMS = {
+    "none": Arm(),
+    "WN": Arm("weight"),
+    "BN": Arm("batch"),
+    "LN": Arm("layer"),
+    "LN per channel": Arm("layer", per="channel"),
+}
+NORMS = tuple(ARMS)
+PLAIN, FREE, PUBLISHED = "ours", "ours, free", "the published script's way"
+OF_KERAS = tuple(norm for norm in NORMS if norm != "WN")  # it has none
 PUBLISHED_STEPS = 2  # a block: the published script's way takes that long
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A module that trains blocks in a process of its own, what it is told, why it cannot run."""
+    """A module that trains blocks in a process of its own: with which norms, and what it is told.
+
+    `missing`: why it cannot run, if it cannot.
+    """
 
     name: str
-    norm: str
     module: str
     options: dict = field(default_factory=dict)
+    norms: tuple[str, ...] = NORMS
     python: Path = Path(sys.executable)
     missing: str = ""
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether ours are held against it: Keras and PyTorch."""
+        return self.name not in (PLAIN, FREE, PUBLISHED)
 
 
 @dataclass(frozen=True)
 class Torch:
-    """The Python that has PyTorch, or why there is none."""
+    """The Python that has PyTorch, and which; or why there is none."""
 
     python: Path
+    version: str = ""
     missing: str = ""
 
 
-def ours(norm: str, what: str = "", **options) -> Contender:
-    """An arm of ours, `what` saying how it differs from the plain one."""
-    return Contender(", ".join(filter(None, ["ours", what])), norm, "report.bench.ours", options)
+def one_run(torch: Torch) -> list[Contender]:
+    """Those that train on all cores, one at a time; first ours, which the losses are held to."""
+    published = Contender(
+        PUBLISHED, "report.bench.published", {"steps": PUBLISHED_STEPS}, norms=("none",)
+    )
+    return [*two_runs(torch), _pytorch(torch, "compile"), published]
 
 
-def folded() -> Contender:
-    """Batch norm folded into the convolution."""
-    return ours("batch", "folded", implementation="folded")
-
-
-def keras(norm: str) -> list[Contender]:
-    """Keras's `fit`; it has no weight norm."""
-    if norm == "weight":
-        return []
+def two_runs(torch: Torch) -> list[Contender]:
+    """Those of which two train side by side, on one thread each."""
     return [
-        Contender(name, norm, "report.bench.keras_fit", {"jit_compile": jit})
-        for name, jit in (("Keras fit", False), ("Keras fit, XLA", True))
+        Contender(PLAIN, "report.bench.ours", {"implementation": "ours"}),
+        Contender(FREE, "report.bench.ours", {"implementation": "free"}),
+        Contender("Keras fit", "report.bench.keras_fit", norms=OF_KERAS),
+        _pytorch(torch, "eager"),
+        _pytorch(torch, "channels_last"),
     ]
 
 
-def pytorch(norm: str, torch: Torch, *variants: str) -> list[Contender]:
-    """PyTorch in these variants."""
-    return [
-        Contender(
-            f"PyTorch, {variant}", norm, "report.bench.pytorch", {"variant": variant},
-            torch.python, torch.missing,
-        ) for variant in variants
-    ]  # fmt: skip
-
-
-def step_groups(torch: Torch) -> dict[str, list[Contender]]:
-    """Those that train a norm with all cores, one at a time; ours, the measure, is first.
-
-    BN's group holds ours without a norm too: what a norm costs is a ratio in one group.
-    """
-    groups = {
-        norm: [ours(norm), *keras(norm),
-               *pytorch(norm, torch, "eager", "channels_last", "compile")]
-        for norm in NORMS
-    }  # fmt: skip
-    groups["batch"] += [folded(), ours("none")]
-    way = {"steps": PUBLISHED_STEPS}
-    groups["none"].append(
-        Contender("the published script's way", "none", "report.bench.published", way)
-    )
-    return groups
-
-
-def sweep_groups(torch: Torch) -> dict[str, list[Contender]]:
-    """Those that train a norm in one-thread processes, one a core."""
-    groups = {
-        norm: [ours(norm), *keras(norm)[:1], *pytorch(norm, torch, "eager", "channels_last")]
-        for norm in NORMS
-    }
-    groups["batch"].append(folded())
-    return groups
+def _pytorch(torch: Torch, variant: str) -> Contender:
+    return Contender(
+        f"PyTorch, {variant}", "report.bench.pytorch", {"variant": variant}, NORMS, torch.python,
+        torch.missing,
+    )  # fmt: skip

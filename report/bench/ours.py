@@ -1,20 +1,26 @@
-"""Contender: an arm of ours, by the training steps of every run."""
+"""Contender: arms of ours, plain or free, by the training steps of every run."""
+
+from dataclasses import replace
 
 import tensorflow as tf
 
-from normlib.arm import Arm
 from normlib.data import Dataset
 from normlib.train import Trainer
+from report.bench.contenders import ARMS
 from report.bench.problem import SEED
-from report.bench.protocol import Problem, Train, serve, timed
+from report.bench.protocol import Make, Problem, Train, serve, timed
 
 
-def build(spec: dict, problem: Problem) -> Train:
+def build(spec: dict, problem: Problem) -> Make:
     """Blocks are epochs over the problem's images: the trainer's own order is the problem's."""
     set_threads(spec["threads"])
     images = Dataset(problem.images, problem.labels, problem.images[:0], problem.labels[:0])
-    trainer = Trainer(Arm(spec["norm"], **spec["options"]), SEED, images)
-    return timed(lambda block: trainer.train(block + 1)[0])
+
+    def make(norm: str) -> Train:
+        trainer = Trainer(replace(ARMS[norm], **spec["options"]), SEED, images)
+        return timed(lambda block: trainer.train(block + 1)[0])
+
+    return make
 
 
 def set_threads(threads: int) -> None:

@@ -1,12 +1,13 @@
-"""What each part of a training step costs: every layer alone, forward and backward, one thread.
+"""What a training step is made of, on one thread: its parts without a norm, and what a norm adds.
 
-The parts take turns, so that a machine that gets slower slows them all alike.
+Everything takes turns, so that a machine that gets slower slows all of it alike.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import keras
 import pandas as pd
 import tensorflow as tf
 
@@ -16,64 +17,35 @@ from normlib.arm import Arm
 from report.bench.ours import set_threads
 from report.bench.problem import SEED
 
-REPEATS, BLOCKS = 20, 15  # of a layer in a block; the median block counts
-ARMS = {
-    "none": Arm(),
-    "WN": Arm("weight"),
-    "BN, folded": Arm("batch", implementation="folded"),
-    "BN": Arm("batch"),
-    "LN": Arm("layer"),
-}
-PARTS = ("convolution", "dense layers", "pooling", "norm", "rest")
-OF_LAYER = {
-    "Conv2D": "convolution",
-    "ConvolutionBatchNorm": "convolution",
-    "Dense": "dense layers",
-    "BatchNormalization": "norm",
-    "LayerNormalization": "norm",
-}
+REPEATS, BLOCKS = 20, 15  # of a step in a block; the median block counts
+PARTS = ("convolution", "dense layers", "pooling", "momentum", "norm", "rest")
+PRODUCTS = PARTS[:2]  # of matrices, in every arm the same
 
 
-def of_steps() -> dict[str, dict[str, float]]:
-    """Milliseconds of every part of each arm's step; "rest": what the whole step takes besides."""
+def of_steps(arms: dict[str, Arm]) -> dict[str, dict[str, float]]:
+    """Milliseconds of the parts of each arm's step.
+
+    Convolution, dense layers, pooling and momentum are measured alone, as the plain arm has them
+    without a norm; "norm" is what the step takes longer than without one, plain or free, and "rest"
+    what is left.
+    """
     set_threads(1)
-    blocks = [(name, *block) for name in ARMS for block in _blocks(ARMS[name])]
-    times = [[_milliseconds(run) for *_, run in blocks] for _ in range(BLOCKS + 1)]
+    blocks = [*_parts(train.Trainer(arms["none"], SEED, data.load(data.profile())))]
+    blocks += [(name, _steps(arm)) for name, arm in arms.items()]
+    times = [[_milliseconds(run) for _, run in blocks] for _ in range(BLOCKS + 1)]
     medians = pd.DataFrame(times[1:]).median()  # the first one compiles
-    found = {name: dict.fromkeys(PARTS, 0.0) for name in ARMS}
-    for (name, part, _), ms in zip(blocks, medians, strict=True):
-        found[name][part] += ms
-    for parts in found.values():
-        parts["rest"] -= sum(parts[part] for part in PARTS[:-1])
-    return found
+    found = pd.Series(medians.to_numpy(), [name for name, _ in blocks]).groupby(level=0).sum()
+    return {name: _divided(name, found.to_dict()) for name in arms}
 
 
-def _blocks(arm: Arm) -> Iterator[tuple[str, Callable]]:
-    """What does each part of a step REPEATS times, and, as "rest", the whole step."""
-    trainer = train.Trainer(arm, SEED, data.load(data.profile()))
-    first, x = trainer.model.layers[0], trainer.images.train_images[: arm.batch_size]
-    for layer in trainer.model.layers:
-        part = OF_LAYER.get(type(getattr(layer, "layer", layer)).__name__, "pooling")  # and ReLU
-        yield part, _block(_passes(layer, layer is not first), x)
-        x = layer(x, training=True)
-    images = len(trainer.images.train_labels)
-    batches = tf.reshape(tf.range(REPEATS * arm.batch_size), [REPEATS, -1]) % images
-    rates = tf.fill([REPEATS], arm.learning_rate)
-    yield (
-        "rest",
-        lambda: trainer.steps(batches, rates),
-    )  # which keeps the trainer, as partial does not
+def _divided(name: str, found: dict[str, float]) -> dict[str, float]:
+    parts = {part: found[part] for part in PARTS[:-2]}
+    parts["norm"] = found[name] - found["none, free" if name.endswith("free") else "none"]
+    return parts | {"rest": found[name] - sum(parts.values())}
 
 
 def rows(found: dict[str, dict[str, float]]) -> list[dict]:
-    """One row per part of an arm; what WN and folded BN add to the layers that hold them is norm.
-
-    So convolution and dense layers are none's in their rows.
-    """
-    for name in ("WN", "BN, folded"):
-        for part in ("convolution", "dense layers"):
-            found[name]["norm"] += found[name][part] - found["none"][part]
-            found[name][part] = found["none"][part]
+    """One row per part of an arm."""
     return [
         {"arm": arm, "part": part, "ms": round(ms, 2)}
         for arm, parts in found.items()
@@ -81,7 +53,26 @@ def rows(found: dict[str, dict[str, float]]) -> list[dict]:
     ]
 
 
-def _passes(layer, needs_dx: bool) -> Callable:
+def _steps(arm: Arm) -> Callable:
+    """Trains REPEATS steps."""
+    trainer = train.Trainer(arm, SEED, data.load(data.profile()))
+    images = len(trainer.images.train_labels)
+    batches = tf.reshape(tf.range(REPEATS * arm.batch_size), [REPEATS, -1]) % images
+    rates = tf.fill([REPEATS], arm.learning_rate)
+    return lambda: trainer.steps(batches, rates)  # which keeps the trainer, as partial does not
+
+
+def _parts(trainer: train.Trainer) -> Iterator[tuple[str, Callable]]:
+    """What does each part of a step REPEATS times."""
+    first, x = trainer.model.layers[0], trainer.images.train_images[: trainer.arm.batch_size]
+    for layer in trainer.model.layers:
+        part = {keras.layers.Conv2D: "convolution", keras.layers.Dense: "dense layers"}
+        yield part.get(type(layer), "pooling"), _block(_passes(layer, layer is not first), x)
+        x = layer(x, training=True)
+    yield "momentum", _block(_momentum(trainer), x)
+
+
+def _passes(layer: keras.layers.Layer, needs_dx: bool) -> Callable:
     def passes(x):
         wanted = [*([x] if needs_dx else []), *(v.value for v in layer.trainable_variables)]
         with tf.GradientTape() as tape:
@@ -90,6 +81,21 @@ def _passes(layer, needs_dx: bool) -> Callable:
         return [y, *tape.gradient(y, wanted, y)]
 
     return passes
+
+
+def _momentum(trainer: train.Trainer) -> Callable:
+    gradients = [tf.zeros_like(variable) for variable in trainer.variables]
+
+    def step(x):
+        for variable, accumulator, gradient in zip(
+            trainer.variables, trainer.accumulators, gradients, strict=True
+        ):
+            tf.raw_ops.ResourceApplyMomentum(
+                var=variable.handle, accum=accumulator.handle, lr=0.0, grad=gradient, momentum=0.9
+            )
+        return [x]
+
+    return step
 
 
 def _block(work: Callable, x: tf.Tensor) -> Callable:

@@ -3,10 +3,11 @@
 NumPy and the standard library only, since the contenders' environments differ.
 """
 
+import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,7 @@ def load(path: str) -> Problem:
 
 Losses = Iterable[float]
 Train = Callable[[int], tuple[float, Losses]]
+Make = Callable[[str], Train]  # what trains blocks of a norm, by its name
 
 
 def timed(train: Callable[[int], Losses]) -> Train:
@@ -62,14 +64,17 @@ def timed(train: Callable[[int], Losses]) -> Train:
     return measured
 
 
-def serve(build: Callable[[dict, Problem], Train]) -> None:
-    """Train a block for every line on stdin; print its seconds and the loss of every step.
+def serve(build: Callable[[dict, Problem], Make]) -> None:
+    """Train a block of the norm on every line of stdin; print its seconds and every step's loss.
 
-    `build(spec, problem)` makes the network and returns what trains it for one block.
+    A norm's network is made when its name first comes, and goes on from block to block.
     """
     send = taking_stdout()
     spec = json.loads(sys.argv[1])
-    train = build(spec, load(spec["problem"]))
-    for block, _ in enumerate(sys.stdin):
-        seconds, losses = train(block)
+    make = build(spec, load(spec["problem"]))
+    train: dict[str, Iterator] = {}
+    for norm in map(str.strip, sys.stdin):
+        if norm not in train:
+            train[norm] = map(make(norm), itertools.count())
+        seconds, losses = next(train[norm])
         send([seconds, list(losses)])

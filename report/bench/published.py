@@ -7,10 +7,11 @@ and a second forward pass for the accuracy. The ReLU is TensorFlow's, whose grad
 import tensorflow as tf
 
 from report.bench.ours import set_threads
-from report.bench.protocol import LEARNING_RATE, MOMENTUM, Problem, Train, serve, timed
+from report.bench.protocol import LEARNING_RATE, MOMENTUM, Make, Problem, serve, timed
 
 
-def build(spec: dict, problem: Problem) -> Train:
+def build(spec: dict, problem: Problem) -> Make:
+    """The network without a norm, the one that it is measured with."""
     set_threads(spec["threads"])
     weights = [tf.Variable(value) for value in problem[3:]]
     optimizer = tf.keras.optimizers.SGD(LEARNING_RATE, MOMENTUM)
@@ -24,7 +25,7 @@ def build(spec: dict, problem: Problem) -> Train:
         return loss
 
     few = spec["options"]["steps"]
-    return timed(lambda block: [step(rows) for rows in problem.minibatches(block)[:few]])
+    return lambda _: timed(lambda block: [step(rows) for rows in problem.minibatches(block)[:few]])
 
 
 def forward(images, conv, conv_bias, hidden, hidden_bias, output, output_bias) -> tf.Tensor:

@@ -10,6 +10,7 @@ from report.bench.protocol import (
     LEARNING_RATE,
     MOMENTUM,
     OLD_SHARE,
+    Make,
     Problem,
     Train,
     serve,
@@ -17,26 +18,30 @@ from report.bench.protocol import (
 )
 
 
-def build(spec: dict, problem: Problem) -> Train:
+def build(spec: dict, problem: Problem) -> Make:
     """Blocks are passes over the images in the block's order."""
     if spec["threads"]:
         torch.set_num_threads(spec["threads"])
     variant = spec["options"]["variant"]
-    model = network(spec["norm"], problem, last=variant != "eager")
-    if variant == "compile":
-        model = torch.compile(model)
-    sgd = torch.optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM, fused=True)
     images = torch.from_numpy(problem.images).permute(0, 3, 1, 2).contiguous()
     labels = torch.from_numpy(problem.labels).long()
 
-    def step(rows: torch.Tensor) -> torch.Tensor:
-        loss = cross_entropy(model(images[rows]), labels[rows])
-        sgd.zero_grad()
-        loss.backward()
-        sgd.step()
-        return loss.detach()
+    def make(norm: str) -> Train:
+        model = network(norm, problem, last=variant != "eager")
+        if variant == "compile":
+            model = torch.compile(model)
+        sgd = torch.optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM, fused=True)
 
-    return timed(lambda block: map(step, torch.from_numpy(problem.minibatches(block))))
+        def step(rows: torch.Tensor) -> torch.Tensor:
+            loss = cross_entropy(model(images[rows]), labels[rows])
+            sgd.zero_grad()
+            loss.backward()
+            sgd.step()
+            return loss.detach()
+
+        return timed(lambda block: map(step, torch.from_numpy(problem.minibatches(block))))
+
+    return make
 
 
 def network(norm: str, problem: Problem, last: bool) -> nn.Sequential:
@@ -50,7 +55,7 @@ def network(norm: str, problem: Problem, last: bool) -> nn.Sequential:
     fill(conv, problem.conv.transpose(3, 2, 0, 1), problem.conv_bias)
     fill(hidden, units.T, problem.hidden_bias)
     fill(output, problem.output.T, problem.output_bias)
-    if norm == "weight":
+    if norm == "WN":
         conv, hidden, output = map(weight_norm, (conv, hidden, output))
     model = nn.Sequential(
         conv, *normalization(norm, last), nn.ReLU(), nn.MaxPool2d(2),
@@ -61,11 +66,13 @@ def network(norm: str, problem: Problem, last: bool) -> nn.Sequential:
 
 def normalization(norm: str, last: bool) -> list[nn.Module]:
     """What stands between the convolution and its ReLU."""
-    if norm == "batch":
+    if norm == "BN":
         return [nn.BatchNorm2d(30, EPSILON, momentum=1 - OLD_SHARE)]
-    if norm == "layer" and last:
+    if norm == "LN per channel":
+        return [nn.GroupNorm(1, 30, EPSILON)]
+    if norm == "LN" and last:
         return [Permute(0, 2, 3, 1), nn.LayerNorm([28, 28, 30], EPSILON), Permute(0, 3, 1, 2)]
-    return [nn.LayerNorm([30, 28, 28], EPSILON)] if norm == "layer" else []
+    return [nn.LayerNorm([30, 28, 28], EPSILON)] if norm == "LN" else []
 
 
 class Permute(nn.Module):

@@ -1,4 +1,7 @@
-"""Contenders take turns: a block each, round after round, so that a slow minute slows them all."""
+"""Contenders and norms take turns: a block each, round after round.
+
+So a slow minute slows them all, and a ratio within a round is one of the same minute.
+"""
 
 import json
 import re
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from report.bench.contenders import Contender
+from report.bench.contenders import NORMS, Contender
 from report.study.json_lines import received
 
 ROOT = Path(__file__).parents[2]
@@ -24,9 +27,10 @@ REST = 0.3  # seconds before a block: threads that wait for work spin for a whil
 
 @dataclass
 class Result:
-    """One contender's blocks: milliseconds a step of each, and the losses of every step."""
+    """One contender's blocks of a norm: milliseconds a step of each, the losses of every step."""
 
     contender: Contender
+    norm: str
     missing: str = ""
     milliseconds: list[float] = field(default_factory=list)
     losses: list[list[float]] = field(default_factory=list)
@@ -41,16 +45,16 @@ class Result:
         """How many steps were measured."""
         return sum(map(len, self.losses[1:]))
 
-    def over(self, other: "Result") -> float:
-        """How many times as long as the other's its steps take: the median over the rounds."""
-        return float(np.median(np.divide(self.milliseconds, other.milliseconds)))
+    def over(self, other: "Result") -> np.ndarray:
+        """How many times as long as the other's its steps take, in every round."""
+        return np.divide(self.milliseconds, other.milliseconds)
 
 
 class Process:
     """A contender at work in a process of its own."""
 
     def __init__(self, contender: Contender, problem: Path, threads: int):
-        spec = {"problem": str(problem), "norm": contender.norm, "threads": threads}
+        spec = {"problem": str(problem), "threads": threads}
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 -- closed in close
         self.process = subprocess.Popen(
             [contender.python, "-m", contender.module,
@@ -59,10 +63,10 @@ class Process:
             encoding="utf-8",
         )  # fmt: skip
 
-    def begin(self) -> None:
-        """Let it train a block."""
+    def begin(self, norm: str) -> None:
+        """Let it train a block with this norm."""
         with suppress(BrokenPipeError):
-            self.process.stdin.write("\n")
+            self.process.stdin.write(f"{norm}\n")
             self.process.stdin.flush()
 
     def end(self) -> tuple[float, list[float]]:
@@ -86,37 +90,43 @@ class Process:
 
 
 class Lane:
-    """A contender's result, and the processes that work on it side by side."""
+    """A contender's results by norm, and the processes that work on it side by side."""
 
     def __init__(self, contender: Contender, problem: Path, threads: int, processes: int):
-        self.result, self.processes = Result(contender, contender.missing), []
+        self.name, self.processes = contender.name, []
+        missing = contender.missing
+        self.results = {norm: Result(contender, norm, missing) for norm in contender.norms}
         if not contender.missing:
             self.processes = [Process(contender, problem, threads) for _ in range(processes)]
 
-    def begin(self) -> None:
+    def begin(self, norm: str) -> None:
         """Start a block in every process."""
         for process in self.processes:
-            process.begin()
+            process.begin(norm)
 
-    def end(self) -> None:
+    def end(self, norm: str) -> None:
         """Wait for the block; the slowest process counts, and one that ended ends the lane."""
         if not self.processes:
             return
         try:
             blocks = [process.end() for process in self.processes]
         except ChildProcessError as error:
-            self.result.missing = str(error)
+            for result in self.results.values():
+                result.missing = str(error)
             self.close()
         else:
             losses = blocks[0][1]
-            self.result.losses.append(losses)
+            self.results[norm].losses.append(losses)
             slowest = max(seconds for seconds, _ in blocks)
-            self.result.milliseconds.append(1000 * slowest / len(losses))
+            self.results[norm].milliseconds.append(1000 * slowest / len(losses))
 
     def close(self) -> None:
         """End its processes."""
         while self.processes:
             self.processes.pop().close()
+
+
+Groups = dict[str, list[Result]]  # by norm, the first contender's result first
 
 
 def race(
@@ -126,45 +136,44 @@ def race(
     progress: Callable[[str], None],
     threads: int = 0,
     processes: int = 1,
-) -> list[Result]:
-    """Let each train a block to warm up, then `rounds` blocks in turns; return their results.
+) -> Groups:
+    """Let each train a block of every norm to warm up, then `rounds` in turns; return the results.
 
     `threads` a process, 0 for as many as there are cores; `processes` of each contender work side
-    by side. `progress(name)` is called before every block.
+    by side. `progress(what)` is called before every block.
     """
     with ExitStack() as stack:
         lanes = []
         for contender in contenders:
             lanes.append(Lane(contender, problem, threads, processes))
             stack.callback(lanes[-1].close)
-        _warm_up(lanes, progress)
+        turns = [(norm, lane) for norm in NORMS for lane in lanes if norm in lane.results]
+        _warm_up(turns, progress)
         for _ in range(rounds):
-            for lane in lanes:
-                progress(lane.result.contender.name)
+            for norm, lane in turns:
+                progress(f"{norm}, {lane.name}")
                 time.sleep(REST)
-                lane.begin()
-                lane.end()
-    return [lane.result for lane in lanes]
+                lane.begin(norm)
+                lane.end(norm)
+    return {norm: [lane.results[norm] for of, lane in turns if of == norm] for norm, _ in turns}
 
 
-def _warm_up(lanes: list[Lane], progress: Callable[[str], None]) -> None:
-    """The first block, all at once: it builds and compiles, and is not counted."""
-    for lane in lanes:
-        lane.begin()
-    for lane in lanes:
-        progress(f"{lane.result.contender.name}, warming up")
-        lane.end()
-        lane.result.milliseconds.clear()
+def _warm_up(turns: list[tuple[str, Lane]], progress: Callable[[str], None]) -> None:
+    """The first block of each: it builds and compiles, and is not counted."""
+    for norm, lane in turns:
+        progress(f"{norm}, {lane.name}, warming up")
+        lane.begin(norm)
+        lane.end(norm)
+        lane.results[norm].milliseconds.clear()
 
 
 def fault(result: Result, reference: Result) -> str:
     """Why its time does not count: it is missing, or it trains another network; empty if it counts.
 
-    The reference is ours of the same norm; another norm's losses are not compared.
+    The reference is ours of the same norm.
     """
-    missing = result.missing or reference.missing
-    if missing or result.contender.norm != reference.contender.norm:
-        return f"missing: {missing}" if missing else ""
+    if missing := result.missing or reference.missing:
+        return f"missing: {missing}"
     first, expected = (np.array(r.losses[0][:SAME_STEPS]) for r in (result, reference))
     apart = relative(first, expected[: len(first)]).max()
     if not apart <= SAME:

@@ -8,41 +8,40 @@ import pandas as pd
 import psutil
 import tensorflow as tf
 
-from report.bench.contenders import SHORT
-from report.bench.race import Result, fault
-from report.bench.targets import Groups
-from report.bench.torch_venv import PACKAGES
+from report.bench.contenders import PLAIN
+from report.bench.race import Groups, Result, fault
+from report.bench.targets import fastest_peer, named
 from report.study.provenance import environment
 
 
-def of_races(groups: Groups, unit: str) -> list[dict]:
+def of_race(groups: Groups, unit: str) -> list[dict]:
     """One row for each contender of each norm; `unit` is what took the milliseconds."""
+    none = named(groups["none"], PLAIN)
     return [
-        {
-            "contender": result.contender.name,
-            "norm": SHORT[norm],
-            **_times(result, results[0], unit),
-        }
+        {"contender": result.contender.name, "norm": norm}
+        | _times(result, results[0], fastest_peer(results), none, unit)
         for norm, results in groups.items()
         for result in results
-        if result.contender.norm == norm
     ]
 
 
-def _times(result: Result, reference: Result, unit: str) -> dict:
-    why, times = fault(result, reference), np.array(result.milliseconds)
+def _times(result: Result, reference: Result, peer: Result | None, none: Result, unit: str) -> dict:
+    """Ratios are medians over the rounds, each within one round."""
     if result.missing:
-        return {"note": why}
+        return {"note": fault(result, reference)}
+    why, times = fault(result, reference), np.array(result.milliseconds)
+    ratios = {"times ours": reference, "times the fastest peer": peer, "times no norm": none}
     return {
         f"median ms per {unit}": round(result.median, 2),
         "lowest": round(times.min(), 2),
         "highest": round(times.max(), 2),
-        f"{unit}s per second": round(1000 / result.median, 1),
-        "times ours": None if why else round(result.over(reference), 2),
-        "n": result.steps,
+        **{
+            name: None if why or other is None or other.missing
+            else round(float(np.median(result.over(other))), 2) for name, other in ratios.items()
+        },
         **_losses(result, reference),
         "note": why,
-    }
+    }  # fmt: skip
 
 
 def _losses(result: Result, reference: Result) -> dict:
@@ -58,15 +57,13 @@ def _losses(result: Result, reference: Result) -> dict:
     return row
 
 
-def of_footprint(peaks: dict, imports: dict) -> list[dict]:
-    """Peak memory by norm, import times by module."""
+def of_memory(peaks: dict[str, list[float]]) -> list[dict]:
+    """Peak memory by arm, after one epoch and after two."""
     return [
-        {"what": f"peak memory, {SHORT[norm]}, epochs: {epochs}", "measured": round(gb, 3),
-         "unit": "GB"} for norm, values in peaks.items() for epochs, gb in enumerate(values, 1)
-    ] + [
-        {"what": f"import of {module}", "measured": round(seconds, 3), "unit": "s"}
-        for module, seconds in imports.items()
-    ]  # fmt: skip
+        {"what": f"peak memory, {arm}, epochs: {epochs}", "measured": round(gb, 3), "unit": "GB"}
+        for arm, values in peaks.items()
+        for epochs, gb in enumerate(values, 1)
+    ]
 
 
 def of_scaling(rows: list[dict]) -> list[dict]:
@@ -75,13 +72,12 @@ def of_scaling(rows: list[dict]) -> list[dict]:
 
 
 def _rounded(value):
-    return float(f"{value:.4g}") if isinstance(value, float) else SHORT.get(value, value)
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def of_environment(load: float, **counts) -> list[dict]:
     """What the times depend on besides the code."""
     found = environment(tf.__version__, os.cpu_count()) | {
-        "PyTorch": PACKAGES[0],
         "memory (GB)": round(psutil.virtual_memory().total / 1e9),
         "load before": round(load, 2),
     }
@@ -89,8 +85,10 @@ def of_environment(load: float, **counts) -> list[dict]:
 
 
 def write(tables: dict[str, list[dict]], folder: Path) -> list[Path]:
-    """Write each table as benchmark-NAME.csv, the unnamed one as benchmark.csv."""
+    """Write each table as benchmark-NAME.csv, the unnamed one as benchmark.csv, and no other."""
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("benchmark*.csv"):
+        old.unlink()
     files = [folder / f"{'-'.join(filter(None, ['benchmark', name]))}.csv" for name in tables]
     for file, rows in zip(files, tables.values(), strict=True):
         pd.DataFrame(rows).to_csv(file, index=False)

@@ -7,16 +7,17 @@ from matplotlib.figure import Figure
 
 from report.study import archive, figures
 
-ARMS = {
-    "none": ("none", "ours"),
-    "WN": ("weight", "ours"),
-    "BN": ("batch", "ours"),
-    "BN, folded": ("batch", "folded"),
-    "LN": ("layer", "ours"),
-}
-COLORS = {name: figures.COLORS[arm] for name, arm in ARMS.items()}
+NORMS = {"none": "none", "WN": "weight", "BN": "batch", "LN": "layer", "LN per channel": "layer"}
 PEER = "#cccccc"
-PARTS = {"convolution": 0.75, "dense layers": 0.55, "pooling": 0.4, "rest": 0.2}  # shades of grey
+PARTS = {  # shades of grey
+    "convolution": 0.75, "dense layers": 0.6, "pooling": 0.45, "momentum": 0.3, "rest": 0.15,
+}  # fmt: skip
+
+
+def color(arm: str) -> str:
+    """Of an arm as the tables name it: "BN" is the plain one, "BN, free" the shortcut."""
+    norm, *shortcut = arm.split(", ")
+    return figures.COLORS[NORMS[norm], "free" if shortcut else "ours"]
 
 
 def read(name: str = "") -> pd.DataFrame:
@@ -42,7 +43,10 @@ def against_peers(table: pd.DataFrame) -> Figure:
 def _bars(ax, norm: str, rows: pd.DataFrame) -> None:
     rows = rows[rows["times ours"].fillna(0) < 20]  # another scale; the text says it
     median = rows.filter(like="median").iloc[:, 0]
-    colors = [COLORS[norm] if name.startswith("ours") else PEER for name in rows["contender"]]
+    colors = [
+        color(name.replace("ours", norm)) if name.startswith("ours") else PEER
+        for name in rows["contender"]
+    ]
     spread = [median - rows["lowest"], rows["highest"] - median]
     ax.barh(rows["contender"], median, color=colors, xerr=spread, ecolor="black", height=0.7)
     ax.set_ylabel(norm, rotation=0, ha="right", va="center", fontweight="bold")
@@ -53,13 +57,13 @@ def _bars(ax, norm: str, rows: pd.DataFrame) -> None:
 def parts(table: pd.DataFrame) -> Figure:
     """One bar an arm: the milliseconds of each part of a step, the norm in the arm's colour."""
     wide = table.pivot_table(index="arm", columns="part", values="ms", sort=False).fillna(0)
+    shades = {part: shade for part, shade in PARTS.items() if part in wide}
     figure, ax = plt.subplots(figsize=(8, 0.5 * len(wide) + 1.4))
     left = np.zeros(len(wide))
-    for part, shade in PARTS.items():
+    for part, shade in shades.items():
         ax.barh(wide.index, wide[part], left=left, color=str(1 - shade), label=part)
         left += wide[part].to_numpy()
-    colors = [COLORS[arm] for arm in wide.index]
-    ax.barh(wide.index, wide["norm"], left=left, color=colors)
+    ax.barh(wide.index, wide["norm"], left=left, color=[color(arm) for arm in wide.index])
     ax.plot([], "s", color="white", markeredgecolor=figures.GREY, label="norm, in its colour")
     ax.set(xlabel="milliseconds per step, one thread")
     ax.invert_yaxis()
@@ -73,7 +77,7 @@ def scaling(table: pd.DataFrame) -> Figure:
     panels = [("batch size", "µs per image"), ("images", "seconds per epoch")]
     for ax, (varied, cost) in zip(axes, panels, strict=True):
         for norm, rows in table[table["varied"] == varied].groupby("norm", sort=False):
-            ax.loglog(rows[varied], rows[cost], "o-", color=COLORS[norm], label=norm, markersize=4)
+            ax.loglog(rows[varied], rows[cost], "o-", color=color(norm), label=norm, markersize=4)
         ax.set(xlabel=varied, ylabel=cost)
     axes[0].legend(fontsize="small")
     return figure

@@ -27,14 +27,19 @@ sns.set_theme(context="notebook", style="ticks", rc={
 # One colour per method everywhere, of the colour-blind palette; ours dark, TensorFlow's light.
 GREY, BLUE, SKY = "#555555", "#0173b2", "#56b4e9"
 ORANGE, YELLOW, GREEN, PINK = "#d55e00", "#de8f05", "#029e73", "#cc78bc"
-BROWN, OLIVE, VIOLET, NAVY, CRIMSON = "#8c564b", "#8a9a2b", "#5b4bb2", "#1b2a5e", "#a3123a"
+BROWN, OLIVE, NAVY, CRIMSON = "#8c564b", "#8a9a2b", "#1b2a5e", "#a3123a"
 TEAL = "#1f8a8a"
+# By the shortcut: lighter.
+SILVER, LAVENDER, PEACH, MINT = "#a3a3a3", "#a497e0", "#f7b58a", "#7cc9a9"
 COLORS = {
     ("none", "ours"): GREY,
     ("batch", "ours"): BLUE,
     ("batch", "keras"): SKY,
     ("batch", "published"): BROWN,
-    ("batch", "folded"): VIOLET,
+    ("none", "free"): SILVER,
+    ("batch", "free"): LAVENDER,
+    ("layer", "free"): PEACH,
+    ("weight", "free"): MINT,
     ("batch", "shared"): NAVY,
     ("layer", "ours"): ORANGE,
     ("layer", "keras"): YELLOW,

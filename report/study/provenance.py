@@ -27,10 +27,11 @@ EVERY = [f"normlib/{name}.py" for name in (
 )]  # fmt: skip
 SOME = {
     "normlib/weight_norm.py": lambda arm: arm.norm == "weight",
-    "normlib/folding.py": lambda arm: arm.implementation == "folded",
+    "normlib/free.py": lambda arm: arm.implementation == "free",
     "report/study/variants.py": lambda arm: (
         arm.implementation == "published" or arm.backward != "right"
     ),
+    "report/study/row_reader.py": lambda arm: arm.network == "rnn",
     "report/study/your_norm.py": lambda arm: arm.norm == "own",
     "report/study/probes.py": lambda arm: arm.probe != "",
 }

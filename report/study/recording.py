@@ -17,7 +17,8 @@ import tensorflow as tf
 from normlib import train
 from normlib.arm import Arm
 from normlib.train import Progress, nothing
-from report.study import archive, json_lines, probes, provenance, variants  # noqa: F401
+from report.study import archive, gradient_check, json_lines, probes, provenance
+from report.study import variants as variants  # adds norms to the model's table
 from report.study.archive import Record
 from report.study.progress import State
 
@@ -34,9 +35,10 @@ def runs(arms: Sequence[Arm], seed: int, progress: Progress = nothing) -> list[R
     An op whose source is not the archive's is checked against its hand-derived gradient.
     """
     sources = [provenance.sources(arm) for arm in arms]  # before they can be edited meanwhile
-    edited = not provenance.known(sources[0])
+    if not provenance.known(sources[0]):
+        gradient_check.leave_edited_ops_to_the_tape(arms[0])
     probe = probes.PROBES[arms[0].probe] if arms[0].probe else nothing
-    results = train.runs(arms, seed, progress, probe, check_gradients=edited)
+    results = train.runs(arms, seed, progress, probe)
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     return [
         Record(
@@ -45,7 +47,7 @@ def runs(arms: Sequence[Arm], seed: int, progress: Progress = nothing) -> list[R
             protocol=provenance.PROTOCOL,
             sources=hashed,
             environment=provenance.environment(tf.__version__, threads),
-            **vars(result),
+            **result._asdict(),
         )
         for arm, hashed, result in zip(arms, sources, results, strict=True)
     ]
@@ -64,7 +66,7 @@ def main() -> None:
             send(["state", asdict(State(label, done, total, epoch, arms[0].epochs, accuracy))])
 
         def say(message, category, *_, label=label) -> None:
-            if issubclass(category, train.EditedOp):
+            if issubclass(category, gradient_check.EditedOp):
                 send(["said", f"{label}: {message}"])
 
         warnings.showwarning = say

@@ -1,4 +1,4 @@
-"""Norms that only the study trains: the published script's, broken ones, and a reader's own.
+"""What only the study trains: the published script's norms, broken ones, a reader's own, an RNN.
 
 Importing this module adds them to the tables of `normlib.model`.
 """
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from normlib import backward, gradients, layers, model, ops
 from normlib.arithmetic import share_of_mean
-from report.study import your_norm
+from report.study import row_reader, your_norm
 
 # The factors of the terms of dx that come through the mean and through the variance.
 BROKEN = {"constant mean": (0, 1), "constant variance": (1, 0), "constant moments": (0, 0)}
@@ -84,3 +84,4 @@ model.NORMS |= {
 }
 # Its weight norm has one g for a whole kernel.
 model.KERNELS["weight, published"] = partial(layers.WeightNormalization, per_unit=False)
+model.NETWORKS["rnn"] = row_reader.build

@@ -4,8 +4,10 @@ import argparse
 import os
 import random
 import sys
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from scipy.stats import t
 
 from normlib import data
 from report.study import archive, comparisons, pool, sweep
@@ -19,6 +21,7 @@ CLOSE = {f"the first {steps} steps within {near:g}": (steps, near) for steps, ne
     (100, 1e-3), (comparisons.FIRST_STEPS, comparisons.SLACK),
 )}  # fmt: skip
 EQUAL, DIFFERENT = "bitwise equal", "different"
+STRAYS = "the first steps close, the final accuracy outside the spread of the arm's seeds"
 UNSTABLE = "the first step within 0.001, those after it apart"
 ELSEWHERE = "as it must be elsewhere: processors round otherwise, and training amplifies that"
 MEANING = {
@@ -26,19 +29,41 @@ MEANING = {
     **dict.fromkeys(CLOSE, ELSEWHERE),
     UNSTABLE: "which decides nothing: steps so large that the archived loss rose in the first ten "
     "amplify the rounding of another processor at once",
+    STRAYS: "the code or the packages train otherwise than the archive's, later than in the first "
+    "steps",
     DIFFERENT: "the code, the data or the packages compute something else than the archive has",
 }
 
 
-def agreement(new: Record, archived: Record) -> str:
+def agreement(new: Record, archived: Record, seeds: Iterable[Record] = ()) -> str:
     """How far two records of one run agree, one of MEANING: the first of them that is true.
 
-    Steps count as equal if every tenth loss is, to the relative tolerance.
+    Steps count as equal if every tenth loss is, to the relative tolerance. What is only close must
+    have a final accuracy as the arm's archived `seeds` have, of which the run itself may be one.
     """
     if _results(new) == _results(archived):
         return EQUAL
     near = (said for said, (n, slack) in CLOSE.items() if _equal(new, archived, n, slack))
-    return next(near, UNSTABLE if _unstable(new, archived) else DIFFERENT)
+    found = next(near, UNSTABLE if _unstable(new, archived) else DIFFERENT)
+    return STRAYS if found != DIFFERENT and strays(new, seeds) else found
+
+
+FEWEST, CERTAINTY = 5, 0.9999  # seeds that show a spread; of the prediction interval
+
+
+def strays(new: Record, seeds: Iterable[Record]) -> bool:
+    """Whether the final accuracy lies outside the prediction interval of the arm's seeds.
+
+    mean +- t * std * sqrt(1 + 1 / n)
+
+    False where fewer than FEWEST seeds show a spread, or the run diverged.
+    """
+    scores = [100 * r.test_accuracy[-1] for r in seeds if r.arm == new.arm and r.test_accuracy]
+    if len(scores) < FEWEST or not new.test_accuracy:
+        return False
+    n, spread = len(scores), np.std(scores, ddof=1)
+    reach = t.ppf((1 + CERTAINTY) / 2, n - 1) * spread * np.sqrt(1 + 1 / n)
+    return bool(abs(100 * new.test_accuracy[-1] - np.mean(scores)) > reach)
 
 
 def _unstable(new: Record, archived: Record) -> bool:
@@ -70,26 +95,28 @@ def _changed(new: Record, archived: Record) -> str:
     return f" (other {', '.join(names)} than the archive's)" if names else ""
 
 
-def chosen(count: int) -> list[Record]:
-    """So many random records of the published archive; all of them if there are fewer.
+def published() -> list[Record]:
+    """The records of the published archive, every line of it read against its checksum.
 
-    The whole of it is read, every line against its checksum. Raises ArchiveError if it is damaged
-    or has no run.
+    Raises ArchiveError if it is damaged or has no run.
     """
     records = list(sweep.current(archive.read([archive.PUBLISHED])).values())
     if not records:
         raise archive.ArchiveError("the archive has no runs of this protocol.")
-    return random.sample(records, min(count, len(records)))
+    return records
 
 
-def verify(records: list[Record]) -> list[str]:
-    """Retrain each of the records, print how far it agrees, and return that."""
+def verify(records: list[Record], seeds: Sequence[Record] = ()) -> list[str]:
+    """Retrain each of the records, print how far it agrees, and return that.
+
+    seeds: all archived records, whose spread a run of another processor is held against.
+    """
     seconds = sum(record.seconds for record in records) / min(os.cpu_count() or 1, len(records))
     print(f"Retraining {len(records)} archived runs: about {clock(seconds)} min.", flush=True)
     archived, found = {record.key: record for record in records}, []
     data.fetch(record.arm for record in records)
     for new in pool.train(list(archived)):
-        found.append(agreement(new, archived[new.key]))
+        found.append(agreement(new, archived[new.key], seeds))
         changed = _changed(new, archived[new.key])
         print(f"{new.arm.label}, seed {new.seed}: {found[-1]}{changed}", flush=True)
     return found
@@ -103,14 +130,15 @@ def main() -> int:
         parser.error(f"{options.count} runs prove nothing; ask for 1 or more.")
     os.environ["NORMLIB_PROFILE"] = "full"
     try:
-        found = verify(chosen(options.count))
+        records = published()
+        found = verify(random.sample(records, min(options.count, len(records))), records)
     except KeyboardInterrupt:
         sys.exit("\ninterrupted.")
     except (data.DataError, pool.RunFailed, archive.ArchiveError, OSError) as error:
         sys.exit(f"error: {error}")
     for kind in dict.fromkeys(found):
         print(f"{found.count(kind)} of {len(found)}: {kind}, {MEANING[kind]}.")
-    return int(DIFFERENT in found)
+    return int(DIFFERENT in found or STRAYS in found)
 
 
 if __name__ == "__main__":

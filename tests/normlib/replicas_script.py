@@ -1,7 +1,7 @@
 """Synchronized BN on two logical devices against the big batch; prints the errors as JSON.
 
-A process of its own, because devices are fixed before TensorFlow first computes:
-`python replicas_script.py ours|keras DTYPE OFFSET SPLIT...`, a shard border for each SPLIT.
+A process of its own, because devices are fixed before TensorFlow first computes. Its argument is
+JSON, a list of jobs: "ours" or "keras", a type, an offset, and the shard borders.
 """
 
 import json
@@ -18,18 +18,23 @@ SHAPE = (13, 4, 3)
 OPTIONS = {"momentum": 0.6, "epsilon": 1e-3}
 
 
-def main(owner, dtype, offset, *splits):
-    """Print a list of errors for each split: y, dx, dgamma, dbeta, and the moving statistics."""
+def main(jobs):
+    """Print the errors of each job's splits."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    print(json.dumps([[*errors(strategy, *job)] for job in jobs]))
+
+
+def errors(strategy, owner, dtype, offset, splits):
+    """A list of errors for each split: y, dx, dgamma, dbeta, and the moving statistics."""
     library = {"ours": layers, "keras": keras.layers}[owner]
-    x = (uneven(0, *SHAPE) / 3 + float(offset)).astype(dtype)
+    x = (uneven(0, *SHAPE) / 3 + offset).astype(dtype)
     expected = one_device(x.astype("float64"))
     for split in splits:
-        found = two_devices(strategy, library, x, int(split))
+        found = two_devices(strategy, library, x, split)
         pairs = zip(found, expected, strict=True)
-        print(json.dumps([float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs]))
+        yield [float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs]
 
 
 def make(library, dtype, **options):
@@ -72,4 +77,4 @@ def two_devices(strategy, library, x, split):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(json.loads(sys.argv[1]))

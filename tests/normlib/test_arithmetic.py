@@ -115,8 +115,10 @@ LONG = {  # 1e6 elements and more where they are added
 
 
 @pytest.mark.parametrize("name", LONG)
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(("masked", "known"), [
+    (False, False), (True, True),
+    *(pytest.param(*others, marks=pytest.mark.slow) for others in ((False, True), (True, False))),
+])  # fmt: skip
 def test_long_sums_keep_float32s_digits(name, masked, known):
     """TensorFlow alone is 0.4 % off in the variance of four million numbers."""
     shape, axes = LONG[name]

@@ -37,12 +37,16 @@ def test_unknown_name_is_an_error_that_lists_the_valid_ones(field, value):
     [
         ({"norm": "none", "implementation": "keras"}, "keras: batch, layer, group; published"),
         ({"norm": "weight", "implementation": "keras"}, "has no norm='weight'"),
-        ({"norm": "layer", "implementation": "folded"}, "folded: batch."),
+        ({"norm": "group", "implementation": "free"}, "free: none, batch, layer, weight."),
         ({"norm": "batch", "implementation": "shared"}, "network='cnn' has no norm='batch' of"),
         ({"norm": "layer", "implementation": "keras", "network": "rnn"}, "layer, rms; shared: b"),
         ({"norm": "weight", "network": "rnn"}, "has no norm='weight'"),
         ({"norm": "rms"}, "has no norm='rms'"),
-        ({"norm": "batch", "implementation": "folded", "relu": "before"}, "relu cannot be changed"),
+        ({"norm": "batch", "implementation": "free", "relu": "before"}, "relu cannot be changed"),
+        ({"implementation": "free", "probe": "sharpness"}, "probe cannot be changed"),
+        ({"norm": "layer", "implementation": "free", "per": "pixel"}, "one mean an image, and no"),
+        ({"norm": "batch", "implementation": "free", "backward": "constant mean"}, "backward is a"),
+        ({"norm": "batch", "implementation": "free", "network": "rnn"}, "has no norm='batch' of"),
         ({"norm": "batch", "network": "rnn", "backward": "constant mean"}, "backward cannot be"),
         ({"blocks": 9}, "blocks must be 1 to 8"),
         ({"norm": "layer", "evaluation": "batch"}, "settings of norm='batch'"),
@@ -80,6 +84,13 @@ def test_the_readings_of_layer_norm_are_told_apart():
     assert modes["channel"] == "TensorFlow's LN (both, per channel)"
     assert Arm("layer", per="pixel").mode == "our LN (per pixel)"
     assert Arm("group").mode == "our GN"
+    assert Arm("layer", "free", per="channel").mode == "free LN (per channel)"
+
+
+def test_an_arm_by_the_shortcut_is_told_apart():
+    plain = [Arm(norm) for norm in ("none", "batch", "layer", "weight")]
+    free = [replace(arm, implementation="free") for arm in plain]
+    assert len({arm.label for arm in plain + free}) == len({a.name for a in plain + free}) == 8
 
 
 def test_the_defaults_are_those_that_the_archive_was_made_with():

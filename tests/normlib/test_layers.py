@@ -107,7 +107,10 @@ def every_layer():
     ]
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize("policy", [
+    "mixed_float16", "float64",
+    *(pytest.param(policy, marks=pytest.mark.slow) for policy in ("float32", "mixed_bfloat16")),
+])  # fmt: skip
 def test_a_model_of_all_layers_fits_saves_and_loads_in_every_precision(policy, tmp_path):
     with_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from samples import uneven
 
-from normlib import folding, layers
+from normlib import layers, weight_norm
 
 X = tf.constant(uneven(0, 9, 6), "float32")
 
@@ -142,20 +142,20 @@ def test_fold_refuses_what_it_cannot_fold():
     dense, norm = keras.layers.Dense(3, activation="relu"), keras.layers.BatchNormalization()
     dense.build((None, 4)), norm.build((None, 5))
     with pytest.raises(ValueError, match="without activation; received relu"):
-        folding.fold(dense, norm)
+        weight_norm.fold(dense, norm)
     dense.activation = keras.activations.linear
     with pytest.raises(
         ValueError, match=r"3 channels on the last of its output.s 2 axes; received 5"
     ):
-        folding.fold(dense, norm)
+        weight_norm.fold(dense, norm)
     conv, first = keras.layers.Conv2D(3, 2), keras.layers.BatchNormalization(axis=1)
     conv.build((None, 4, 4, 2)), first.build((None, 3, 3, 3))
     with pytest.raises(ValueError, match="received 3 on axis 1"):
-        folding.fold(conv, first)
+        weight_norm.fold(conv, first)
     with pytest.raises(ValueError, match="needs a BatchNormalization; received LayerNormalization"):
-        folding.fold(dense, keras.layers.LayerNormalization())
+        weight_norm.fold(dense, keras.layers.LayerNormalization())
     with pytest.raises(ValueError, match="fold takes layers"):
-        folding.fold(keras.layers.ReLU(), norm)
+        weight_norm.fold(keras.layers.ReLU(), norm)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16"])
@@ -248,7 +248,7 @@ def test_fold_takes_the_outputs_last_axis_whatever_the_kernels_rank(axis):
     norm.build(h.shape)
     norm.set_weights([np.abs(uneven(30 + i, 4)) for i in range(4)])
     np.testing.assert_allclose(
-        folding.fold(dense, norm)(x), norm(h, training=False), rtol=1e-4, atol=1e-5
+        weight_norm.fold(dense, norm)(x), norm(h, training=False), rtol=1e-4, atol=1e-5
     )
 
 
@@ -256,4 +256,4 @@ def test_fold_refuses_an_axis_that_is_not_the_outputs_last():
     dense, norm = keras.layers.Dense(4), keras.layers.BatchNormalization(axis=1)
     norm.build(dense(tf.zeros((5, 4, 3))).shape)
     with pytest.raises(ValueError, match=r"the last of its output's 3 axes; received 4 on axis 1"):
-        folding.fold(dense, norm)
+        weight_norm.fold(dense, norm)

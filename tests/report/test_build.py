@@ -14,7 +14,7 @@ import pytest
 from made_runs import record
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from report import build, processes
+from report import build, exporters, processes, slides
 from report.study import archive
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,9 @@ def test_build_leaves_the_notebooks_and_publish_renews_them(folder, capsys):
     assert pd.read_csv(tables / "runs.csv")["seed"].tolist() == [5]
     published = nbformat.read(folder / "notebooks" / "01_b.ipynb", 4)
     assert published.cells[1].execution_count == 1 and published.cells[1].outputs[0].text == "42\n"
-    assert (folder / "report" / "report.pdf").exists()
+    made = folder / "report" / "build"
+    for name in ("report.pdf", "slides.pdf"):
+        assert (folder / "report" / name).read_bytes() == (made / name).read_bytes()
     assert (tables / "a.csv").read_text() == "1"
 
 
@@ -86,18 +88,24 @@ def test_a_readers_cell_costs_a_warning_and_only_publishing(folder, capsys):
     assert contents(folder) == before and not (folder / "report" / "index.html").exists()
 
 
-@pytest.mark.parametrize("failing", ["HTMLReport", "PDFReport"])
-def test_a_page_that_fails_costs_a_sentence_and_not_the_other(tmp_path, monkeypatch, failing):
+@pytest.mark.parametrize(
+    ("failing", "name"),
+    [
+        (exporters.HTMLReport, "index.html"),
+        (exporters.PDFReport, "report.pdf"),
+        (slides, "slides.pdf"),
+    ],
+)
+def test_what_fails_costs_a_sentence_and_not_the_others(tmp_path, monkeypatch, failing, name):
     def fail(*_):
         raise RuntimeError("why")
 
-    monkeypatch.setattr(getattr(build, failing), "convert", fail)
-    names = ["index.html", "report.pdf"]
-    for name in names:
-        (tmp_path / name).write_text("of an earlier report")
+    monkeypatch.setattr(failing, "make" if failing is slides else "convert", fail)
+    names = {"index.html", "report.pdf", "slides.pdf"}
+    for file in names:
+        (tmp_path / file).write_text("of an earlier report")
     written, problems = build.write_report({"00_a": new_notebook()}, tmp_path)
-    name = names.pop(failing == "PDFReport")
-    assert written == [tmp_path / names[0]] and not (tmp_path / name).exists()
+    assert {path.name for path in written} == names - {name} and not (tmp_path / name).exists()
     assert problems == [f"error: {name} could not be made: why"]
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelspec import KERNEL_NAME, get_kernel_dict
 from nbclient import NotebookClient
 
 from report import build
@@ -61,9 +63,14 @@ def test_has_no_errors_log_noise_or_machine_paths(notebook):
 
 
 @every_notebook
-def test_metadata_is_the_same_on_every_machine(notebook):
+def test_metadata_is_what_jupyterlab_saves(notebook):
     assert set(notebook.metadata) == {"kernelspec", "language_info", "normlib"}
-    assert notebook.metadata.kernelspec.name == "python3"
+    kernel = get_kernel_dict()
+    spec = {"display_name": kernel["display_name"], "language": kernel["language"]}
+    assert notebook.metadata.kernelspec == spec | {"name": KERNEL_NAME}
+    version = {"version": notebook.metadata.language_info.version}
+    assert re.match(r"3\.1[1-3]\.", version["version"])
+    assert notebook.metadata.language_info == IPythonKernel.language_info | version
     assert not any("execution" in cell.metadata for cell in notebook.cells)
 
 

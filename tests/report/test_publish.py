@@ -46,10 +46,21 @@ def test_numbers_replace_what_stood_there(tmp_path):
         "contender,norm,times ours\nours,BN,1\nKeras fit,BN,1.52\nPyTorch,BN,1.49\n"
         "Keras fit,none,\nPyTorch,none,2\nthe published script's way,none,63.6\n"
     )
+    (tmp_path / publish.MACHINE).write_text("what,value\ncpu,an abacus\nthreads,2\n")
     publish.write_numbers(readme, tmp_path)
     speed = readme.read_text()
     assert "1.5 times (BN), 2.0 times (none)" in speed and "64 times" in speed
+    assert "an abacus" in speed and "free" not in speed
     assert "old" not in speed and speed.startswith("A\n") and speed.endswith("\nB")
+
+
+def test_the_speed_is_that_of_the_free_norms_once_they_are_measured(tmp_path):
+    (tmp_path / publish.MACHINE).write_text("what,value\ncpu,an abacus\nthreads,2\n")
+    (tmp_path / publish.SPEED).write_text(
+        'contender,norm,times ours\nours,BN,1\n"ours, free",BN,0.5\nKeras fit,BN,1.52\n'
+        "PyTorch,BN,1.4\nthe published script's way,none,63.6\n"
+    )
+    assert "2.8 times (BN) as long" in " ".join(publish.speed(tmp_path).split())
 
 
 def test_published_report_is_offline_and_has_what_the_notebooks_show():
@@ -61,4 +72,5 @@ def test_published_report_is_offline_and_has_what_the_notebooks_show():
     captions = set(found) - {None}
     assert captions <= set(ids) and {"figure-6", "table-3"} <= captions
     assert len(page.all("img")) == sum("image/png" in output.get("data", {}) for output in shown)
-    assert (ROOT / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
+    for name in ("report.pdf", "slides.pdf"):
+        assert (ROOT / "report" / name).read_bytes().startswith(b"%PDF")

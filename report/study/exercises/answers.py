@@ -33,6 +33,8 @@ def judge(exercise: Exercise, seed: int, outputs: list[Arrays]) -> Answer:
         for name, array, expected in zip(exercise.outputs, arrays, right, strict=True):
             shapes = f"has the shape {array.shape} and should have {expected.shape}."
             if np.squeeze(array).shape != np.squeeze(expected).shape:
+                if array.shape in {other.shape for other in right}:
+                    shapes += f" Are the outputs in the order {', '.join(exercise.outputs)}?"
                 return refused(exercise, f"{name} {shapes}")
             if array.shape != expected.shape:
                 remarks.setdefault(name, f"But {name} {shapes}")
@@ -102,23 +104,25 @@ def _failing(exercise: Exercise, cases: list[tuple]) -> tuple:
 
 
 def _shown(exercise: Exercise, case: tuple) -> list[str]:
-    """The input, and the first output that differs there: yours and the right one."""
+    """The input, and each output that differs there: yours and the right one."""
     given, found, right = case
-    name, yours, expected = next(
-        output
-        for output in zip(exercise.outputs, found, right, strict=True)
-        if _difference(output[1:2], output[2:]) > TOLERANCE
-    )
-    if yours.size > FEW:
-        at = np.unravel_index(np.argmax(abs(yours - expected)), yours.shape)
-        name, yours, expected = f"{name}[{', '.join(map(str, at))}]", yours[at], expected[at]
-    arguments = zip(exercise.arguments, given, strict=True)
-    return [
-        "The smallest of our inputs that shows it:",
-        *(f"    {argument} = {_written(value)}" for argument, value in arguments),
-        f"yours:  {name} = {_written(yours)}",
-        f"right:  {name} = {_written(expected)}",
-    ]
+    lines = ["The smallest of our inputs that shows it:"]
+    for argument, value in zip(exercise.arguments, given, strict=True):
+        lines.append(f"    {argument} = {_written(value)}")
+    for name, yours, expected in zip(exercise.outputs, found, right, strict=True):
+        if _difference((yours,), (expected,)) > TOLERANCE:
+            if yours.size > FEW:
+                at = np.unravel_index(np.argmax(abs(yours - expected)), yours.shape)
+                name, yours, expected = (
+                    f"{name}[{', '.join(map(str, at))}]",
+                    yours[at],
+                    expected[at],
+                )
+            lines += [
+                f"yours:  {name} = {_written(yours)}",
+                f"right:  {name} = {_written(expected)}",
+            ]
+    return lines
 
 
 def _written(value) -> str:

@@ -34,10 +34,10 @@ class _TooLong(BaseException):
 def outputs(function: Callable, exercise: Exercise, inputs: list[tuple]) -> list[Arrays]:
     """Return the function's outputs on all inputs, as float64; raises NoAnswer."""
     call = _through_the_tape(function) if exercise.of_the_tape else function
-    reasons = []
+    refused, raised = [], []
     for convert in _conversions(function, exercise):
         try:
-            with _limited(SECONDS), warnings.catch_warnings(), np.errstate(all="ignore"):
+            with _limited(SECONDS), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return [_called(call, exercise, given, convert) for given in inputs]
         except _TooLong:
@@ -46,10 +46,10 @@ def outputs(function: Callable, exercise: Exercise, inputs: list[tuple]) -> list
         except KeyboardInterrupt:
             raise
         except NoAnswer as error:
-            reasons.append(str(error))
+            refused.append(str(error))
         except BaseException as error:  # whatever a function may raise
-            reasons.append(_said(error, function))
-    raise NoAnswer(reasons[0])
+            raised.append(_said(error, function))
+    raise NoAnswer((refused + raised)[0])
 
 
 @contextmanager
@@ -119,7 +119,13 @@ def _through_the_tape(norm: Callable) -> Callable:
         if all(gradient is None for gradient in found):
             raise NoAnswer("no gradient comes back through it: use TensorFlow's operations alone.")
         if not traced:  # the network is a graph; one input is enough to see that it can be
-            traced.append(tf.function(norm)(x, gamma, beta))
+            try:
+                traced.append(tf.function(norm)(x, gamma, beta))
+            except Exception as error:
+                raise NoAnswer(
+                    f"the network makes a graph of it, which fails: {type(error).__name__}: "
+                    f"{why(error)}. Use TensorFlow's operations, and on whole tensors."
+                ) from None
         zeros = map(tf.zeros_like, (x, gamma, beta))
         return y, *(z if g is None else g for g, z in zip(found, zeros, strict=True))
 
@@ -144,16 +150,20 @@ def _called(function: Callable, exercise: Exercise, given: tuple, convert: Calla
     if len(names) == 1 and not isinstance(found, tuple):
         found = (found,)
     if not isinstance(found, tuple | list) or len(found) != len(names):
-        count = len(found) if isinstance(found, tuple | list) else 1
-        raise NoAnswer(f"it returns {count} value{'s' * (count > 1)}, not {' and '.join(names)}.")
+        several = isinstance(found, tuple | list)
+        what = f"{len(found)} values" if several else f"one {type(found).__name__}"
+        raise NoAnswer(f"it returns {what}, not {' and '.join(names)}.")
     return tuple(_array(name, value) for name, value in zip(names, found, strict=True))
 
 
 def _array(name: str, value) -> np.ndarray:
+    no_array = NoAnswer(f"{name} is no array, but a {type(value).__name__}.")
     try:
         value = np.asarray(value.detach() if hasattr(value, "detach") else value)
     except Exception:
-        raise NoAnswer(f"{name} is no array, but a {type(value).__name__}.") from None
+        raise no_array from None
+    if value.dtype == object and not value.shape:
+        raise no_array
     if value.dtype.kind in "iub":
         raise NoAnswer(f"{name} holds integers ({value.dtype}), which cut off what is behind the "
                        "point: compute in floating-point numbers.")  # fmt: skip

@@ -35,6 +35,28 @@ class Property(NamedTuple):
     holds: Callable[[dict, dict, dict], bool]
 
 
+def close(found, right) -> bool:
+    """Within a ten-thousandth."""
+    return np.allclose(found, right, rtol=1e-4, atol=1e-4)
+
+
+def same(*names: str) -> Callable[[dict, dict, dict], bool]:
+    """A property's `holds`: these outputs are right, in relation to their largest number."""
+
+    def holds(given, found, right):
+        sizes = {name: max(1.0, abs(right[name]).max()) for name in names}
+        return all(close(found[name] / sizes[name], right[name] / sizes[name]) for name in names)
+
+    return holds
+
+
+FINITE = Property(
+    "all numbers are finite", "nothing is divided by 0, and no root is taken of a negative number",
+    "print what you divide by",
+    lambda given, found, right: all(np.isfinite(values).all() for values in found.values()),
+)  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Exercise:
     """What is asked of the function `name`, with everything needed to judge its outputs.

@@ -24,18 +24,22 @@ def norm(
 
 
 def moments(x, axes, spread="variance", count="n") -> Arrays:
-    """Mean and variance over `axes`, which stay, with length 1."""
+    """Mean and variance over `axes`, which stay, with length 1.
+
+    Where they differ: axes of the mean, of the variance, and of the mean that this is around.
+    """
     if axes == "scrambled":  # reshape(C, -1) of channels that come last
         rows = x.reshape(x.shape[-1], -1)
         found = moments(rows, (1,), "variance" if spread == "within" else spread, count)
         return tuple(np.broadcast_to(a, rows.shape).reshape(x.shape) for a in found)
-    mean = x.mean(axes, keepdims=True)
-    n = x.size / mean.size
+    mean_axes, axes, around = axes if isinstance(axes[0], tuple) else (axes, axes, axes)
+    mean, center = (x.mean(a, keepdims=True) for a in (mean_axes, around))
+    n = x.size / x.mean(axes).size
     divisor = {"n": n, "n - 1": n - 1, "1": 1, "others": x.size / n, "N": len(x)}[count]
     if spread == "within":  # the average of the positions' variances
         deviations = np.broadcast_to(x.var(0, keepdims=True), x.shape)
     else:
-        about = {"variance": x - mean, "square": x, "absolute": np.sqrt(abs(x - mean))}[spread]
+        about = {"variance": x - center, "square": x, "absolute": np.sqrt(abs(x - center))}[spread]
         deviations = about**2
     variance = deviations.sum(axes, keepdims=True) / divisor
     return mean, variance**2 if spread == "absolute" else variance
@@ -50,6 +54,8 @@ def standardize(x, mean, variance, epsilon, at="inside", power="root", centre="m
         deviation = power(variance + epsilon)
     elif at == "outside":
         deviation = power(variance) + epsilon
+    elif at == "twice":
+        deviation = power(variance + epsilon) + epsilon
     elif at == "floor":
         deviation = power(np.maximum(variance, epsilon))
     else:
@@ -57,7 +63,7 @@ def standardize(x, mean, variance, epsilon, at="inside", power="root", centre="m
     if centre == "precedence":
         x_hat = x - mean / deviation
     else:
-        x_hat = (x if centre == "none" else x - mean) / deviation
+        x_hat = {"mean": x - mean, "none": x, "minus": mean - x}[centre] / deviation
     return x_hat + epsilon if at == "after" else x_hat
 
 
@@ -67,31 +73,3 @@ def scale_and_shift(x_hat, gamma, beta, scale="gamma", shift="beta") -> np.ndarr
     factor = (factors | {"beta": beta})[scale]
     terms = {"beta": beta, "none": 0.0, "minus": -beta, "inside": factor * beta, "gamma": gamma}
     return factor * x_hat + terms[shift]
-
-
-# Inputs ------------------------------------------------------------------------------------------
-
-
-def array(*numbers) -> np.ndarray:
-    """A small array of these rows."""
-    return np.array(numbers, float)
-
-
-def parameters(rng, channels: int) -> Arrays:
-    """A gamma and a beta of either sign, gamma not near 0."""
-    gamma = rng.choice([-1, 1], channels) * rng.uniform(0.6, 2, channels)
-    return gamma, rng.normal(1, 2, channels)
-
-
-def drawn(rng, shape: tuple[int, ...], epsilon: float, mean=3.0, size=1.0) -> tuple:
-    """An x whose channels differ in spread, a gamma, a beta, and this epsilon."""
-    x = mean * size + size * rng.uniform(0.4, 3, shape[-1]) * rng.normal(size=shape)
-    return (x, *parameters(rng, shape[-1]), epsilon)
-
-
-def random_inputs(seed: int, shapes: list[tuple[int, ...]]) -> list[tuple]:
-    """One of each shape; the variance of the last is near 1e-5, as is its epsilon."""
-    rng = np.random.default_rng(seed)
-    *usual, last = shapes
-    found = [drawn(rng, shape, e) for shape, e in zip(usual, (0.2, 0.05, 5.0), strict=True)]
-    return [*found, drawn(rng, last, 1e-5, size=0.003)]

@@ -39,8 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
         folder = grades / student
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.json").write_text(json.dumps(gradescope(found), indent=1), "utf-8")
-        with open(grades / "grades.csv", "w", newline="", encoding="utf-8") as table:
-            csv.writer(table).writerows(rows)  # what an interrupted command has graded is there
+        # Written each time, for a command may be interrupted; with the mark that Excel needs.
+        with open(grades / "grades.csv", "w", newline="", encoding="utf-8-sig") as table:
+            csv.writer(table).writerows(rows)
         points = sum(answer.right for answer in found.values())
         print(f"{student}: {points} of {len(found)} points", flush=True)
     print(f"{grades / 'grades.csv'}, and each student's results.json beside it.")

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from report.study.exercises.exercise import Arrays, Exercise, Fault, Property
-from report.study.exercises.forward import array, drawn, moments, scale_and_shift, standardize
-from report.study.exercises.norms import FINITE, close
+from report.study.exercises.exercise import FINITE, Arrays, Exercise, Fault, Property, close, same
+from report.study.exercises.forward import moments, scale_and_shift, standardize
+from report.study.exercises.inputs import array, drawn
+from report.study.exercises.norms import SCALE_AND_SHIFT, TOGETHER
 
 OLD = {"old": lambda m: m, "new": lambda m: 1 - m, "0.9": lambda m: 0.9, "0.99": lambda m: 0.99}
 STORED = {
@@ -12,6 +13,7 @@ STORED = {
     "n - 1": lambda x, variance, epsilon: variance * len(x) / (len(x) - 1),
     "deviation": lambda x, variance, epsilon: np.sqrt(variance),
     "with epsilon": lambda x, variance, epsilon: variance + epsilon,
+    "root with epsilon": lambda x, variance, epsilon: np.sqrt(variance + epsilon),
     "inverse": lambda x, variance, epsilon: 1 / np.sqrt(variance + epsilon),
     "square": lambda x, variance, epsilon: np.mean(x**2, 0, keepdims=True),
 }
@@ -21,17 +23,18 @@ def batch_norm_moving(
     x, gamma, beta, moving_mean, moving_variance, training, momentum, epsilon, *, mode="right",
     trains_with="batch", infers_with="moving", updates="training", old="old", rule="average",
     averaged="both", count="n", stored="variance", order="right", at="inside", power="root",
-    inference="scaled",
+    scaled="always", scale="gamma", shift="beta",
 ) -> Arrays:  # fmt: skip
     """Return y, the new moving mean and the new moving variance."""
     training = training != (mode == "inverted")
     batch = moments(x, (0,), count=count)
     moving = moving_mean[None], moving_variance[None]
     weight = OLD[old](momentum)
-    keep = 1.0 if rule == "sum" else weight
-    take = 1.0 if rule == "undamped" else 1 - weight
+    keep = {"sum": 1.0, "replaced": 0.0}.get(rule, weight)
+    take = 1.0 if rule in ("undamped", "replaced") else 1 - weight
     mean, variance = moving
-    if {"training": training, "always": True, "never": False}[updates]:
+    inference_updates = infers_with == "updated" and not training
+    if {"training": training, "always": True, "never": False}[updates] or inference_updates:
         if averaged == "both":
             mean = keep * mean + take * batch[0]
         if stored != "nothing":
@@ -41,11 +44,11 @@ def batch_norm_moving(
             "batch variance": (moving[0], batch[1])}[choice]  # fmt: skip
     place, _, only = at.partition(" ")
     elsewhere = only == ("at inference" if training else "in training")
-    y = standardize(
-        x, *used, epsilon, at="inside" if elsewhere else place, power="root" if training else power
-    )
-    if training or inference == "scaled":
-        y = scale_and_shift(y, gamma, beta)
+    at = "inside" if elsewhere else place
+    power = "root" if training and power == "none at inference" else power.split()[0]
+    y = standardize(x, *used, epsilon, at=at, power=power)
+    if training or scaled == "always":
+        y = scale_and_shift(y, gamma, beta, scale, shift)
     found = mean[0], variance[0]
     return (y, *(found if order == "right" else found[::-1]))
 
@@ -66,6 +69,8 @@ FAULTS = (
           "updated; take those of the batch.", 0),
     Fault("infers_with", "batch", "At inference you normalize with the statistics of the batch; "
           "take the moving ones.", 1),
+    Fault("infers_with", "updated", "At inference you update the moving statistics and normalize "
+          "with the new ones; there they stay.", 1),
     Fault("infers_with", "batch variance", "At inference you take the moving mean, but the "
           "variance of the batch; take the moving variance.", 1),
     Fault("updates", "always", "The moving statistics are updated at inference too; there they "
@@ -81,11 +86,15 @@ FAULTS = (
           "with momentum.", 3),
     Fault("rule", "undamped", "The statistics of the batch get their whole weight; weight "
           "them with 1 - momentum.", 3),
+    Fault("rule", "replaced", "The moving statistics become those of this batch alone; average "
+          "them with the old ones.", 3),
     Fault("count", "n - 1", "Your variance divides by n − 1; batch norm divides by n.", 0),
     Fault("stored", "n - 1", "The moving variance averages variances that divide by n − 1, as "
           "PyTorch's does; here, as in Keras, they divide by n.", 4),
     Fault("stored", "deviation", "The moving variance averages standard deviations; average the "
           "variances.", 4),
+    Fault("stored", "root with epsilon", "The moving variance averages sqrt(variance + epsilon); "
+          "average the variances.", 4),
     Fault("stored", "with epsilon", "The moving variance has epsilon in it; epsilon is added "
           "where you divide, and nowhere else.", 4),
     Fault("stored", "inverse", "The moving variance averages 1 / sqrt(variance + epsilon); average "
@@ -98,8 +107,11 @@ FAULTS = (
             "beside the variance.", 2) for mode in ("", " in training", " at inference")),
     *(Fault("at", f"none{mode}", f"epsilon is left out{mode}.", 2)
       for mode in ("", " in training", " at inference")),
-    Fault("power", "none", "At inference you divide by the variance; divide by its root.", 2),
-    Fault("inference", "plain", "At inference gamma and beta are left out.", 2),
+    Fault("power", "none", "You divide by the variance; divide by its root.", 2),
+    Fault("power", "none at inference", "At inference you divide by the variance; divide by its "
+          "root.", 2),
+    *(fault._replace(line=2) for fault in SCALE_AND_SHIFT),
+    Fault("scaled", "in training", "At inference gamma and beta are left out.", 2),
 )  # fmt: skip
 
 
@@ -116,27 +128,27 @@ PROPERTIES = (
         "look at what you return where training is False", _kept,
     ),
     Property(
-        "at inference y follows from the moving statistics, whatever else is in the batch",
-        "an example is scored alike in any company",
-        "look at which mean and variance reach y where training is False",
-        lambda given, found, right: given["training"] or close(found["y"], right["y"]),
+        "in training y is that of exercise 1", "the moving statistics only watch",
+        "call your function of exercise 1 on this input, and compare",
+        lambda given, found, right: not given["training"] or close(found["y"], right["y"]),
     ),
     Property(
-        "in training y is that of exercise 1", "the moving statistics only watch",
-        "look at which mean and variance reach y where training is True",
-        lambda given, found, right: close(found["y"], right["y"]),
+        "at inference y has the formula of exercise 1 with the moving statistics in it",
+        "an example is scored alike in any company",
+        "look at which mean and variance reach y where training is False, and what becomes of them",
+        same("y"),
     ),
     Property(
         "after training the moving mean is a weighted average of the old one and the batch's",
         "it forgets the past at the rate 1 - momentum",
         "compute the moving mean of this input by hand",
-        lambda given, found, right: close(found["moving_mean"], right["moving_mean"]),
+        same("moving_mean"),
     ),
     Property(
         "after training the moving variance is a weighted average of the old one and the batch's",
         "it forgets the past at the rate 1 - momentum",
         "compute the moving variance of this input by hand",
-        lambda given, found, right: close(found["moving_variance"], right["moving_variance"]),
+        same("moving_variance"),
     ),
 )  # fmt: skip
 
@@ -164,5 +176,5 @@ BATCH_NORM_MOVING = Exercise(
     2, "batch_norm_moving",
     ("x", "gamma", "beta", "moving_mean", "moving_variance", "training", "momentum", "epsilon"),
     ("y", "moving_mean", "moving_variance"), FORMULA, batch_norm_moving, FAULTS, _inputs,
-    PROPERTIES,
+    PROPERTIES, together=TOGETHER,
 )  # fmt: skip

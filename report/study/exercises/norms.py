@@ -4,8 +4,9 @@ from functools import partial
 
 import numpy as np
 
-from report.study.exercises.exercise import Exercise, Fault, Property
-from report.study.exercises.forward import array, drawn, norm, random_inputs
+from report.study.exercises.exercise import FINITE, Exercise, Fault, Property, close, same
+from report.study.exercises.forward import norm
+from report.study.exercises.inputs import MATRICES, TRANSPOSED, array, drawn, random_inputs
 
 
 def formula(axes: str) -> tuple[str, ...]:
@@ -21,13 +22,14 @@ def formula(axes: str) -> tuple[str, ...]:
 EPSILON = (
     Fault("at", "outside", "epsilon stands outside the root; it belongs inside, beside the "
           "variance.", 2),
+    Fault("at", "twice", "epsilon is added twice; it belongs inside the root alone.", 2),
     Fault("at", "none", "epsilon is left out.", 2),
     Fault("at", "after", "epsilon is added after the division; it belongs to the variance, inside "
           "the root: mind the parentheses.", 2),
     Fault("at", "floor", "epsilon is a floor of the variance, max(variance, epsilon); it is "
           "added.", 2),
     *(Fault("at", value, f"epsilon is {value:g} in your code, whatever the argument says.", 2)
-      for value in (1e-3, 1e-5, 1e-6, 1e-8)),
+      for value in (1e-3, 1e-5, 1e-6, 1e-7, 1e-8)),
 )  # fmt: skip
 SCALE_AND_SHIFT = (
     Fault("scale", "none", "gamma is left out.", 3),
@@ -39,7 +41,13 @@ SCALE_AND_SHIFT = (
     Fault("shift", "inside", "beta is added before gamma multiplies; it is added last.", 3),
     Fault("shift", "gamma", "gamma stands where beta should.", 3),
 )
-SWAPPED = {frozenset({("scale", "beta"), ("shift", "gamma")}): "gamma and beta are swapped."}
+TOGETHER = {
+    frozenset({("scale", "beta"), ("shift", "gamma")}): "gamma and beta are swapped.",
+    frozenset({("scale", "none"), ("shift", "none")}): "gamma and beta are left out.",
+    frozenset({("spread", "square"), ("centre", "none")}): (
+        "The mean is subtracted nowhere, neither from x nor in the variance: this is RMS norm."
+    ),
+}
 
 
 def faults(name: str, others: str) -> tuple[Fault, ...]:
@@ -60,25 +68,47 @@ def faults(name: str, others: str) -> tuple[Fault, ...]:
               "already.", 2),
         Fault("power", "multiplied", "You multiply by the standard deviation; divide by it.", 2),
         Fault("centre", "none", "The mean is not subtracted from x.", 2),
+        Fault("centre", "minus", "You subtract x from the mean; subtract the mean from x.", 2),
         Fault("centre", "precedence", "Only the mean is divided by the standard deviation: put "
               "x - mean into parentheses.", 2),
         *SCALE_AND_SHIFT,
     )  # fmt: skip
 
 
+def _apart(r: tuple, w: tuple, over: str, instead: str) -> tuple[Fault, ...]:
+    """One of mean and variance over the wrong axes w, the other over the right ones r.
+
+    The variance is around a mean of its own, or around that which is subtracted.
+    """
+    both = f"mean and variance are both over {over}"
+    return (
+        Fault(
+            "axes", (w, r, r), f"The mean that you subtract from x is over {instead}; {both}.", 0
+        ),
+        Fault("axes", (w, r, w), f"Your mean is over {instead}; {both}.", 0),
+        Fault("axes", (r, w, w), f"Your variance is over {instead}; {both}.", 1),
+        Fault(
+            "axes", (r, w, r), f"Your variance averages (x - mean)**2 over {instead}; {both}.", 1
+        ),
+    )
+
+
 BATCH_AXES = (
+    *_apart((0,), (1,), "the batch, axis 0", "the features"),
     Fault("axes", (1,), "You average over the features of each example; batch norm averages over "
           "the batch, axis 0.", 0),
     Fault("axes", (0, 1), "There is one mean and one variance for everything; each feature needs "
           "its own, over axis 0.", 0),
 )  # fmt: skip
 LAYER_AXES = (  # counted from the end: exercise 8 stacks its inputs
+    *_apart((-1,), (-2,), "the features, axis 1", "the batch"),
     Fault("axes", (-2,), "You average over the batch; layer norm averages over the features of "
           "each example, axis 1.", 0),
     Fault("axes", (-2, -1), "There is one mean and one variance for everything; each example "
           "needs its own, over axis 1.", 0),
 )  # fmt: skip
 IMAGE_AXES = (
+    *_apart((0, 1, 2), (0, 1, 2, 3), "the axes (0, 1, 2)", "everything"),
     Fault("axes", (0,), "You normalize over the batch alone: images need (0, 1, 2).", 0),
     Fault("axes", (1, 2), "You normalize each image for itself, which is instance norm: batch norm "
           "needs (0, 1, 2).", 0),
@@ -102,17 +132,6 @@ IMAGE_AXES = (
 
 # Properties --------------------------------------------------------------------------------------
 
-FINITE = Property(
-    "all numbers are finite", "nothing is divided by 0, and no root is taken of a negative number",
-    "print what you divide by",
-    lambda given, found, right: all(np.isfinite(values).all() for values in found.values()),
-)  # fmt: skip
-
-
-def close(found, right) -> bool:
-    """Within a ten-thousandth."""
-    return np.allclose(found, right, rtol=1e-4, atol=1e-4)
-
 
 def _x_hat(given: dict, outputs: dict) -> np.ndarray:
     return (outputs["y"] - given["beta"]) / given["gamma"]
@@ -124,7 +143,8 @@ def properties(axes: tuple[int, ...], each: str) -> tuple[Property, ...]:
         FINITE,
         Property(
             f"(y - beta) / gamma has mean 0 in {each}", "a norm takes the mean out",
-            "compute the mean of this input by hand, and look where you subtract it",
+            "set gamma to 1 and beta to 0: if the mean of y is 0 then, look at these two, and if "
+            "not, at the mean that you subtract",
             lambda given, found, right: close(_x_hat(given, found).mean(axes), 0),
         ),
         Property(
@@ -136,10 +156,11 @@ def properties(axes: tuple[int, ...], each: str) -> tuple[Property, ...]:
             ),
         ),
         Property(
-            f"y lies on a straight line over x in {each}", "all elements are treated alike",
-            "look for an element that gets another mean, variance, gamma or beta than its "
-            "neighbours: shapes broadcast from the last axis",
-            lambda given, found, right: close(found["y"], right["y"]),
+            f"(y - beta) / gamma is a straight line over x in {each}, and it rises",
+            "all elements are treated alike, and the largest stays the largest",
+            "look for a sign, and for an element that gets another mean, variance, gamma or beta "
+            "than its neighbours: shapes broadcast from the last axis",
+            same("y"),
         ),
     )  # fmt: skip
 
@@ -153,7 +174,7 @@ def _batch(seed: int) -> list[tuple]:
     return [
         (array([1], [3]), array(1), array(0), 3.0),
         (array([1, 0], [3, 8]), array(2, -1), array(10, 5), 0.5),
-        *random_inputs(seed, [(5, 3), (4, 4), (7, 2), (6, 3)]),
+        *random_inputs(seed, MATRICES),
     ]
 
 
@@ -161,7 +182,7 @@ def _layer(seed: int) -> list[tuple]:
     return [
         (array([1, 3]), array(1, 1), array(0, 0), 3.0),
         (array([1, 3], [0, 8]), array(2, -1), array(10, 5), 0.5),
-        *random_inputs(seed, [(3, 5), (4, 4), (2, 7), (3, 6)]),
+        *random_inputs(seed, TRANSPOSED),
     ]
 
 
@@ -181,7 +202,7 @@ def _large(shape: tuple[int, ...], seed: int) -> list[tuple]:
 BATCH_NORM, LAYER_NORM, BATCH_NORM_IMAGES = (
     Exercise(
         number, name, ARGUMENTS, ("y",), formula(over), partial(norm, axes=axes), known, inputs,
-        properties(axes, each), partial(_large, shape), SWAPPED,
+        properties(axes, each), partial(_large, shape), TOGETHER,
     )
     for number, name, over, axes, known, inputs, each, shape in (
         (1, "batch_norm", "the batch, axis 0", (0,),

@@ -68,7 +68,7 @@ def _copied(file: Path, others: list[Path], home: Path) -> Path:
 
     shutil.rmtree(home, ignore_errors=True)
     with suppress(shutil.Error):  # what cannot be read is not copied
-        shutil.copytree(file.parent, home, ignore=ignored, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(file.parent, home, ignore=ignored, symlinks=True)
     return Path(shutil.copy(file, home))
 
 
@@ -91,15 +91,21 @@ def _run(file: Path, asked: dict[str, list[tuple]]) -> tuple[list[list], str]:
             [sys.executable, "-P", "-m", module, str(file)], cwd=home, env=os.environ | own,
             stdin=job, stdout=answers, stderr=printed, start_new_session=True,
         )  # fmt: skip
+        begun = {psutil.Process(process.pid)}
         try:
-            ended = _watched(process, answers, printed)
+            ended = _watched(process, answers, printed, begun)
         finally:
-            _end(process, mark)
+            _end(process, begun, mark)
         return [*_lines(_read(answers))], ended
 
 
-def _watched(process: subprocess.Popen, answers: BinaryIO, printed: BinaryIO) -> str:
-    """Wait for the process; return why it has to be ended, or how it ended by itself."""
+def _watched(
+    process: subprocess.Popen, answers: BinaryIO, printed: BinaryIO, begun: set[psutil.Process]
+) -> str:
+    """Wait for the process; return why it has to be ended, or how it ended by itself.
+
+    The processes that it begins join those of `begun`.
+    """
     count, before, deadline = 0, 0, time.monotonic() + LOADING
     while process.poll() is None:
         time.sleep(0.03)
@@ -113,7 +119,7 @@ def _watched(process: subprocess.Popen, answers: BinaryIO, printed: BinaryIO) ->
             return "it prints more than a megabyte."
         if len(written) > ANSWERED:
             return "it returns more than ten megabytes."
-        if _memory(process) > MEMORY:
+        if _memory(begun) > MEMORY:
             return f"it takes more than {MEMORY / 1e9:g} GB of memory."
     return f"it ends its process, with the exit code {process.returncode}."
 
@@ -122,20 +128,25 @@ def _read(file: BinaryIO) -> bytes:
     return os.pread(file.fileno(), int(ANSWERED) + 1, 0)  # which moves no position
 
 
-def _memory(process: subprocess.Popen) -> int:
-    with suppress(psutil.Error):
-        parent = psutil.Process(process.pid)
-        return sum(one.memory_info().rss for one in [parent, *parent.children(recursive=True)])
-    return 0
+def _memory(begun: set[psutil.Process]) -> int:
+    """The bytes that these processes take, and their children, which join them."""
+    taken = 0
+    for one in [*begun]:
+        with suppress(psutil.Error):
+            begun.update(one.children(recursive=True))
+    for one in begun:
+        with suppress(psutil.Error):
+            taken += one.memory_info().rss
+    return taken
 
 
-def _end(process: subprocess.Popen, mark: str) -> None:
-    """End the process and what it began."""
+def _end(process: subprocess.Popen, begun: set[psutil.Process], mark: str) -> None:
+    """End the process and what it began, seen or marked."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     for other in psutil.process_iter():
         with suppress(psutil.Error):
-            if other.environ().get(MARK) == mark:
+            if other in begun or other.environ().get(MARK) == mark:
                 other.kill()
     process.wait()
 

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from report.study.exercises.exercise import Arrays, Exercise, Fault, Property
-from report.study.exercises.forward import array, parameters
-from report.study.exercises.norms import FINITE, close
+from report.study.exercises.exercise import FINITE, Arrays, Exercise, Fault, Property, close, same
+from report.study.exercises.inputs import array, parameters
 
 
 def _length(v, axes=(0,), length="root") -> np.ndarray:
@@ -44,13 +43,14 @@ def weight_norm_backward(
         "half": sums * unit / 2,
         "v": (dw * v).sum(0) * v,
         "once": sums * v,
+        "cubed": sums * unit / length,
         "w": (dw * g * unit).sum(0) * unit,
+        "without g": sums * unit / g,
         "average": (dw * unit).mean(0) * unit,
         "everywhere": (dw * unit).sum() * unit,
     }[subtracted]
-    factor = {"g": g, "none": 1.0}[scale]
     divisor = {"right": length, "none": 1.0, "twice": length**2}[division]
-    dv = factor / divisor * (dw - along)
+    dv = {"g": g, "none": 1.0}[scale] / divisor * (dw - along)
     found = {
         "unit": sums,
         "v": (dw * v).sum(0),
@@ -108,6 +108,10 @@ BACKWARD_FAULTS = (
           "place of both units.", 2),
     Fault("subtracted", "once", "The part of dw along v is (sum of dw * unit) * unit; you have v "
           "in place of one unit.", 2),
+    Fault("subtracted", "cubed", "The part of dw along v is (sum of dw * unit) * unit; yours is "
+          "divided by the length once more.", 2),
+    Fault("subtracted", "without g", "g multiplies dw alone; it multiplies the whole difference.",
+          2),
     Fault("subtracted", "w", "The part of dw along v has a factor g too many; g multiplies the "
           "whole.", 2),
     Fault("subtracted", "average", "The part of dw along v is averaged over axis 0; sum it.", 2),
@@ -137,7 +141,7 @@ WEIGHT_PROPERTIES = (
     Property(
         "every column of w has the direction of v, or the opposite where g < 0",
         "only the length changes", "look for what is added, or which axis a shape runs along",
-        lambda given, found, right: close(found["w"], right["w"]),
+        same("w"),
     ),
 )  # fmt: skip
 BACKWARD_PROPERTIES = (
@@ -145,7 +149,7 @@ BACKWARD_PROPERTIES = (
     Property(
         "dg is the slope of the loss along g", "g multiplies the unit vector of v",
         "how much does the loss grow if one g grows by a little?",
-        lambda given, found, right: close(found["dg"], right["dg"]),
+        same("dg"),
     ),
     Property(
         "dv stands at right angles to v in every column",
@@ -156,7 +160,7 @@ BACKWARD_PROPERTIES = (
     Property(
         "dv is the slope of the loss along v", "v acts by itself and through its length",
         "compare with a central difference, one element of v at a time",
-        lambda given, found, right: close(found["dv"], right["dv"]),
+        same("dv"),
     ),
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from report.study import cost_figures
+from report.study import cost_figures, figures
 
 
 @pytest.fixture(autouse=True)
@@ -22,15 +22,18 @@ def test_every_measured_contender_has_a_bar_in_its_norms_panel():
     table = pd.DataFrame(
         [("ours", "none", 4.0, 3.0, 6.0, 1.0), ("Keras fit", "none", 5.5, 5.0, 7.0, 1.4),
          ("PyTorch", "none", np.nan, np.nan, np.nan, np.nan),
-         ("the published way", "none", 400.0, 390.0, 410.0, 100.0), ("ours", "BN", 9, 8, 10, 1.0)],
+         ("the published way", "none", 400.0, 390.0, 410.0, 100.0), ("ours", "BN", 9, 8, 10, 1.0),
+         ("ours, free", "BN", 5, 4, 6, 0.6)],
         columns=["contender", "norm", "median ms per step", "lowest", "highest", "times ours"],
     )  # fmt: skip
     none, batch = cost_figures.against_peers(table).axes
-    assert widths(none) == [4.0, 5.5] and widths(batch) == [9]
+    assert widths(none) == [4.0, 5.5] and widths(batch) == [9, 5]
     assert [bar.get_facecolor() for bar in none.patches] == [
         plt.matplotlib.colors.to_rgba(color)
-        for color in (cost_figures.COLORS["none"], cost_figures.PEER)
+        for color in (figures.COLORS["none", "ours"], cost_figures.PEER)
     ]
+    free = batch.patches[1].get_facecolor()
+    assert free == plt.matplotlib.colors.to_rgba(figures.COLORS["batch", "free"])
     (whiskers,) = none.collections
     assert [tuple(s[:, 0]) for s in whiskers.get_segments()] == [(3.0, 6.0), (5.0, 7.0)]
 

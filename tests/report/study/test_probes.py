@@ -169,7 +169,10 @@ def flat_gradient(trainer, places):
     return np.concatenate([np.ravel(g) for g in probes._loss_and_gradient(trainer, places)[1]])
 
 
-@pytest.mark.parametrize("norm", [layers.BatchNormalization, layers.LayerNormalization])
+@pytest.mark.parametrize("norm", [
+    layers.BatchNormalization,
+    pytest.param(layers.LayerNormalization, marks=pytest.mark.slow),
+])  # fmt: skip
 def test_products_with_the_hessian_are_differences_of_gradients(norm):
     trainer, places, step = small(norm, "float64"), tf.range(9), 1e-6
     found, rows = hessian(trainer, places), []

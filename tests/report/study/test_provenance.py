@@ -17,7 +17,7 @@ def test_every_archived_record_has_sources_that_are_listed_and_equal_to_the_pres
 
 
 @pytest.mark.parametrize("arm", [
-    Arm("batch", "folded"), Arm("weight", probe="weights"), Arm("own", source=OWN),
+    Arm("batch", "free"), Arm("weight", probe="weights"), Arm("own", source=OWN),
     Arm("weight", "published"), Arm("batch", backward="constant mean"), Arm("rms", network="rnn"),
 ], ids=lambda arm: arm.label)  # fmt: skip
 def test_what_the_archive_lacks_is_not_taken_for_edited(arm):
@@ -39,15 +39,15 @@ def test_a_hash_covers_what_its_arm_uses_and_no_more(monkeypatch):
         provenance._hash.cache_clear()
 
     arms = {
-        "bn": Arm("batch"), "wn": Arm("weight"), "folded": Arm("batch", "folded"),
+        "bn": Arm("batch"), "wn": Arm("weight"), "free": Arm("layer", "free"),
         "own": Arm("own", source=OWN), "published": Arm("weight", "published"),
-        "probed": Arm(probe="weights"),
+        "probed": Arm(probe="weights"), "rows": Arm("rms", network="rnn"),
     }  # fmt: skip
     before = {name: provenance.sources(arm) for name, arm in arms.items()}
     uses = {
-        "ops.py": set(arms), "folding.py": {"folded"}, "weight_norm.py": {"wn", "published"},
+        "ops.py": set(arms), "free.py": {"free"}, "weight_norm.py": {"wn", "published"},
         "variants.py": {"published"}, "your_norm.py": {"own"}, "probes.py": {"probed"},
-        "sweep.py": set(),
+        "sweep.py": set(), "row_reader.py": {"rows"},
     }  # fmt: skip
     for file, users in uses.items():
         changed(file)
@@ -60,7 +60,7 @@ def test_a_hash_covers_what_its_arm_uses_and_no_more(monkeypatch):
 def test_a_file_that_is_edited_meanwhile_is_hashed_anew(tmp_path, monkeypatch):
     """In a notebook, whose next run is trained by what the file has by then."""
     for name in provenance.EVERY:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     before = provenance.sources(Arm())

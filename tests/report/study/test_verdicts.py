@@ -68,16 +68,6 @@ def test_a_look_without_all_its_runs_is_an_error(arm, seed, message):
         verdicts.ledger(records)
 
 
-def test_a_claim_decided_by_argument_has_its_verdict_and_no_numbers():
-    row = ledger().loc["C6c"]
-    assert row[["verdict", "outcome", "n", "adjusted p"]].tolist() == ["REFUTED", "–", "–", "–"]
-    assert (row["look"], row["unit"]) == (0, "–") and np.isnan(row["mean"])
-
-
-def test_the_rows_are_the_claims_in_their_order():
-    assert ledger().index.tolist() == list(CLAIMS)
-
-
 def test_a_p_that_two_looks_double_above_5_percent_decides_nothing():
     shift = np.tile(0.0042 + np.tile([0.007, -0.007], 15), 2)
     row = ledger(none=BASE, wn=BASE + shift).loc["H3"]
@@ -94,6 +84,16 @@ def known():
     effects["bn_keras"] = (5, 0.0013, 3e-3)
     records = whole(none=BASE, **{name: BASE + noise(*effect) for name, effect in effects.items()})
     return records, verdicts.ledger(records).set_index("id")
+
+
+def test_the_rows_are_the_claims_in_their_order(known):
+    assert known[1].index.tolist() == list(CLAIMS)
+
+
+def test_a_claim_decided_by_argument_has_its_verdict_and_no_numbers(known):
+    row = known[1].loc["C6c"]
+    assert row[["verdict", "outcome", "n", "adjusted p"]].tolist() == ["REFUTED", "–", "–", "–"]
+    assert (row["look"], row["unit"]) == (0, "–") and np.isnan(row["mean"])
 
 
 def test_the_ledger_gives_the_verdicts_of_known_runs(known):

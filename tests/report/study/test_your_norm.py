@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from report.study import archive, arms, experiments, figures, sweep, worker, your_norm
+from report.study import archive, arms, experiments, figures, recording, sweep, your_norm
 
 NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "06_the_family_and_your_own.ipynb"
 
@@ -34,6 +34,7 @@ def mine(tmp_path_factory):
 def test_it_trains_in_worker_processes_and_is_drawn_as_theirs(mine, monkeypatch, tmp_path):
     monkeypatch.setattr(archive, "OWN", tmp_path)
     contest = (replace(arms.NONE.quick(), epochs=1), mine)
+    archive.append(recording.run(contest[0], 0), tmp_path)
     records = sweep.run(experiments.Experiment("mine", contest, (0,)))
     assert [record.arm for record in records] == list(contest)
     assert records[1].test_accuracy != records[0].test_accuracy
@@ -65,8 +66,7 @@ def test_it_may_ignore_gamma_or_beta_and_still_trains():
     def plain(x, gamma, beta):
         return x / tf.sqrt(tf.reduce_mean(x**2, -1, keepdims=True) + 1e-5)
 
-    arm = your_norm.arm(plain, profile="quick", epochs=1, batch_size=500)
-    (record,) = worker.run((arm,), 0)
+    record = recording.run(your_norm.arm(plain, profile="quick", epochs=1, batch_size=500), 0)
     assert record.diverged is None and len(record.test_accuracy) == 1
 
 
@@ -135,5 +135,5 @@ def test_one_that_gives_nan_has_diverged_and_is_no_result():
     def spoilt(x, gamma, beta):
         return gamma * x * np.nan + beta
 
-    (record,) = worker.run((your_norm.arm(spoilt, profile="quick", epochs=1),), 0)
+    record = recording.run(your_norm.arm(spoilt, profile="quick", epochs=1), 0)
     assert record.diverged is not None and record.test_accuracy == []

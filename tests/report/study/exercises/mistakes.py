@@ -14,12 +14,14 @@ from report.study.exercises.catalogue import EXERCISES
 NORM = """
 def {name}(x, gamma, beta{argument}):
     axes = {axes}
-    n = math.prod(x.shape[a] for a in axes)
-    mean = np.sum(x, axis=axes, keepdims=True) / n
+    subtracted, squared, inner = axes, axes, axes
+    n = math.prod(x.shape[a] for a in squared)
+    mean = np.mean(x, axis=subtracted, keepdims=True)
+    center = np.mean(x, axis=inner, keepdims=True)
     centred = x - mean
-    differences = x - mean
+    differences = x - center
     squares = differences ** 2
-    variance = np.sum(squares, axis=axes, keepdims=True) / n
+    variance = np.sum(squares, axis=squared, keepdims=True) / n
     radicand = variance + {epsilon}
     deviation = radicand ** 0.5
     x_hat = centred / deviation
@@ -29,10 +31,9 @@ def {name}(x, gamma, beta{argument}):
 """
 
 SCRAMBLED = """
-    def sums(a):
+    def averages(a):
         rows = np.reshape(a, (a.shape[-1], -1))
-        total = np.sum(rows, axis=1, keepdims=True) + 0 * rows
-        return np.reshape(total, a.shape)
+        return np.reshape(np.mean(rows, axis=1, keepdims=True) + 0 * rows, a.shape)
 """
 
 
@@ -41,7 +42,7 @@ def norm_edits(axes, given="epsilon"):
     count = COUNT_N
     last = "x_hat = centred / deviation"
     edits = {
-        ("spread", "square"): [("differences = x - mean", "differences = x")],
+        ("spread", "square"): [("x - center", "x")],
         ("spread", "absolute"): [
             ("squares = differences ** 2", "squares = np.abs(differences)"),
             ("    radicand", "    variance = variance ** 2\n    radicand"),
@@ -53,6 +54,7 @@ def norm_edits(axes, given="epsilon"):
             (f"variance + {given}", "variance"),
             ("    x_hat", f"    deviation = deviation + {given}\n    x_hat"),
         ],
+        ("at", "twice"): [("    x_hat", f"    deviation = deviation + {given}\n    x_hat")],
         ("at", "none"): [(f"variance + {given}", "variance")],
         ("at", "after"): [
             (f"variance + {given}", "variance"),
@@ -64,23 +66,32 @@ def norm_edits(axes, given="epsilon"):
         ("power", "fourth root"): [("radicand ** 0.5", "radicand ** 0.25")],
         ("power", "multiplied"): [("radicand ** 0.5", "radicand ** -0.5")],
         ("centre", "none"): [("centred = x - mean", "centred = x")],
+        ("centre", "minus"): [("centred = x - mean", "centred = mean - x")],
         ("centre", "precedence"): [(last, "x_hat = x - mean / deviation")],
-        ("scale", "none"): [("factor = gamma", "factor = 1.0")],
-        ("scale", "1 + gamma"): [("factor = gamma", "factor = 1 + gamma")],
-        ("scale", "1 / gamma"): [("factor = gamma", "factor = 1 / gamma")],
-        ("scale", "beta"): [("factor = gamma", "factor = beta")],
-        ("shift", "none"): [("term = beta", "term = 0.0")],
-        ("shift", "minus"): [("term = beta", "term = -beta")],
-        ("shift", "inside"): [("term = beta", "term = factor * beta")],
-        ("shift", "gamma"): [("term = beta", "term = gamma")],
     }
-    edits |= {
+    edits |= SCALE_AND_SHIFT | {
         ("at", value): [(f"variance + {given}", f"variance + {value}")]
-        for value in (1e-3, 1e-5, 1e-6, 1e-8)
+        for value in (1e-3, 1e-5, 1e-6, 1e-7, 1e-8)
     }
-    return edits | {("axes", value): [(f"axes = {axes}", f"axes = {value}")] for value in OTHERS}
+    edits |= {("axes", value): [(f"axes = {axes}", f"axes = {value}")] for value in OTHERS}
+    return edits | {("axes", value): [("axes, axes, axes", str(value))] for value in APART}
 
 
+SCALE_AND_SHIFT = {
+    ("scale", "none"): [("factor = gamma", "factor = 1.0")],
+    ("scale", "1 + gamma"): [("factor = gamma", "factor = 1 + gamma")],
+    ("scale", "1 / gamma"): [("factor = gamma", "factor = 1 / gamma")],
+    ("scale", "beta"): [("factor = gamma", "factor = beta")],
+    ("shift", "none"): [("term = beta", "term = 0.0")],
+    ("shift", "minus"): [("term = beta", "term = -beta")],
+    ("shift", "inside"): [("term = beta", "term = factor * beta")],
+    ("shift", "gamma"): [("term = beta", "term = gamma")],
+}
+APART = [
+    axes
+    for r, w in (((0,), (1,)), ((-1,), (-2,)), ((0, 1, 2), (0, 1, 2, 3)))
+    for axes in ((w, r, r), (w, r, w), (r, w, w), (r, w, r))
+]
 OTHERS = (
     (0,), (1,), (-2,), (0, 1), (-2, -1), (1, 2), (1, 2, 3), (3,), (0, 1, 2, 3), (0, 2, 3), (0, 2),
 )  # fmt: skip
@@ -88,14 +99,15 @@ COUNT_N = "keepdims=True) / n\n    radicand"
 IMAGES = {
     ("axes", "scrambled"): [
         (
-            "    n = math.prod(x.shape[a] for a in axes)",
+            "    n = math.prod(x.shape[a] for a in squared)",
             f"{SCRAMBLED}    n = math.prod(x.shape[:3])",
         ),
-        ("np.sum(x, axis=axes, keepdims=True)", "sums(x)"),
-        ("np.sum(squares, axis=axes, keepdims=True)", "sums(squares)"),
+        ("np.mean(x, axis=subtracted, keepdims=True)", "averages(x)"),
+        ("np.mean(x, axis=inner, keepdims=True)", "averages(x)"),
+        ("np.sum(squares, axis=squared, keepdims=True)", "n * averages(squares)"),
     ],
     ("spread", "within"): [
-        ("differences = x - mean", "differences = x - np.mean(x, axis=0, keepdims=True)"),
+        ("x - center", "x - np.mean(x, axis=0, keepdims=True)"),
     ],
     ("count", "N"): [(COUNT_N, COUNT_N.replace("/ n", "/ x.shape[0]"))],
 }
@@ -118,7 +130,8 @@ def batch_norm_moving(x, gamma, beta, moving_mean, moving_variance, training, mo
     variance = np.sum((x - mean) ** 2, axis=0) / n
     new_mean, new_variance = mean, variance
     keep, take = momentum, 1 - momentum
-    if training:
+    update = training
+    if update:
         pass  # the next two lines may be gone
         moving_mean = keep * old_mean + take * new_mean
         moving_variance = keep * old_variance + take * new_variance
@@ -126,7 +139,9 @@ def batch_norm_moving(x, gamma, beta, moving_mean, moving_variance, training, mo
     radicand = used_variance + epsilon
     deviation = radicand ** 0.5
     y = (x - used_mean) / deviation
-    y = gamma * y + beta
+    factor = gamma
+    term = beta
+    y = factor * y + term
     return y, moving_mean, moving_variance
 """
 UPDATE_MEAN = "        moving_mean = keep * old_mean + take * new_mean\n"
@@ -147,8 +162,12 @@ MOVING_EDITS = {
     ("infers_with", "batch variance"): [
         ("else (old_mean, old_variance)", "else (old_mean, variance)")
     ],
-    ("updates", "always"): [("    if training:", "    if True:")],
-    ("updates", "never"): [("    if training:", "    if False:")],
+    ("infers_with", "updated"): [
+        ("    if ", "    update = update or not training\n    if "),
+        ("else (old_mean, old_variance)", "else (moving_mean, moving_variance)"),
+    ],
+    ("updates", "always"): [("update = training", "update = True")],
+    ("updates", "never"): [("update = training", "update = False")],
     ("stored", "nothing"): [(UPDATE_VARIANCE, "")],
     ("averaged", "variance"): [(UPDATE_MEAN, "")],
     ("old", "new"): [
@@ -158,18 +177,23 @@ MOVING_EDITS = {
     ("old", "0.99"): [("    keep,", "    momentum = 0.99\n    keep,")],
     ("rule", "sum"): [("    if ", "    keep = 1.0\n    if ")],
     ("rule", "undamped"): [("    if ", "    take = 1.0\n    if ")],
+    ("rule", "replaced"): [("    if ", "    keep, take = 0.0, 1.0\n    if ")],
     ("count", "n - 1"): [("axis=0) / n", "axis=0) / (n - 1)")],
     ("stored", "n - 1"): _stored("variance * n / (n - 1)"),
     ("stored", "deviation"): _stored("np.sqrt(variance)"),
+    ("stored", "root with epsilon"): _stored("np.sqrt(variance + epsilon)"),
     ("stored", "with epsilon"): _stored("variance + epsilon"),
     ("stored", "inverse"): _stored("1 / np.sqrt(variance + epsilon)"),
     ("stored", "square"): _stored("np.mean(x ** 2, axis=0)"),
     ("order", "swapped"): [
         ("return y, moving_mean, moving_variance", "return y, moving_variance, moving_mean"),
     ],
-    ("power", "none"): [("radicand ** 0.5", "radicand ** 0.5 if training else radicand")],
-    ("inference", "plain"): [("y = gamma * y + beta", "y = gamma * y + beta if training else y")],
-}
+    ("power", "none"): [("radicand ** 0.5", "radicand")],
+    ("power", "none at inference"): [
+        ("radicand ** 0.5", "radicand ** 0.5 if training else radicand")
+    ],
+    ("scaled", "in training"): [("* y + term", "* y + term if training else y")],
+} | SCALE_AND_SHIFT
 for mode, when in (("", "True"), (" in training", "training"), (" at inference", "not training")):
     without = (RADICAND, f"    radicand = used_variance + (0.0 if {when} else epsilon)\n")
     after = ("    y = (x", f"    deviation = deviation + (epsilon if {when} else 0.0)\n    y = (x")
@@ -220,6 +244,7 @@ def backward_edits(axes):
         ("at", "none"): [("variance + epsilon", "variance")],
         ("at", "outside"): [("np.sqrt(variance + epsilon)", "(np.sqrt(variance) + epsilon)")],
         ("gamma_in", "nowhere"): [("dx_hat = dy * gamma", "dx_hat = dy")],
+        ("gamma_in", "twice"): [("dx_hat = dy * gamma", "dx_hat = dy * gamma ** 2")],
         ("gamma_in", "outside"): [
             ("dx_hat = dy * gamma", "dx_hat = dy"),
             ("outer = 1.0", "outer = gamma"),
@@ -237,8 +262,13 @@ def backward_edits(axes):
         ("through_variance", "inv_std"): _variance("inv_std ** -2"),
         ("through_variance", "inv_std**2"): _variance("inv_std ** -1"),
         ("through_variance", "not centred"): [("carried = x_hat", "carried = x * inv_std")],
+        ("through_variance", "thrice"): _variance(3.0),
+        ("through_variance", "no x_hat"): [("carried = x_hat", "carried = 1.0")],
+        ("divisor", "others"): _mean("n ** 2 / math.prod(x.shape)")
+        + _variance("n ** 2 / math.prod(x.shape)"),
         ("direct", "no inv_std"): [("direct = dx_hat", "direct = dx_hat / inv_std")],
-        ("direct", "none"): [("direct = dx_hat", "direct = 0.0")],
+        ("direct", "none"): [("direct = dx_hat", "direct = 0.0 * dx_hat")],
+        ("whole", "minus"): _whole("-1.0"),
         ("whole", "1 / n"): _whole("(1 / n)"),
         ("whole", "n"): _whole("n"),
         ("whole", "inv_std"): _whole("inv_std"),
@@ -251,7 +281,18 @@ def backward_edits(axes):
         ("dbeta", "gamma"): [("np.sum(dy, axis=0)", "np.sum(dy * gamma, axis=0)")],
         ("order", "swapped"): [("return dx, dgamma, dbeta", "return dx, dbeta, dgamma")],
     }
-    return edits | {("axes", value): [(f"axes = {axes}", f"axes = {value}")] for value in OTHERS}
+    edits |= {("at", e): [("variance + epsilon", f"variance + {e}")] for e in (1e-5, 1e-8)}
+    edits |= {("axes", value): [(f"axes = {axes}", f"axes = {value}")] for value in OTHERS}
+    return edits | {
+        ("averaged", value): [
+            (
+                f"np.sum({what}, axis=axes, keepdims=True) / n",
+                f"np.mean({what}, axis={value}, keepdims=True)",
+            )
+            for what in ("inner", "inner * x_hat")
+        ]
+        for value in ((0,), (1,))
+    }
 
 
 WEIGHTS = """
@@ -299,6 +340,8 @@ WEIGHT_BACKWARD_EDITS = LENGTH_EDITS | {
     ("subtracted", "half"): [("dw - part", "dw - part / 2")],
     ("subtracted", "v"): [("part = along * unit", "part = np.sum(dw * v, axis=0) * v")],
     ("subtracted", "once"): [("part = along * unit", "part = along * v")],
+    ("subtracted", "cubed"): [("part = along * unit", "part = along * unit / length")],
+    ("subtracted", "without g"): [("part = along * unit", "part = along * unit / g")],
     ("subtracted", "w"): [("part = along * unit", "part = g * along * unit")],
     ("subtracted", "average"): [("along = np.sum(dw * unit", "along = np.mean(dw * unit")],
     ("subtracted", "everywhere"): [

@@ -39,7 +39,7 @@ def test_a_mistake_is_shown_with_its_line_and_the_smallest_input():
 
 
 def test_a_larger_input_is_shown_where_the_smallest_shows_nothing():
-    found = judge(BATCH_NORM, 0, outputs(same, ("scale", "none")))
+    found = judge(BATCH_NORM, 0, outputs(lambda y: y * (1 + 1e-6), ("scale", "none")))
     assert "    x = [[1., 0.], [3., 8.]]" in found.text.splitlines()
 
 
@@ -80,15 +80,25 @@ def test_a_shape_with_ones_is_right_with_a_remark_and_another_is_a_sentence():
     found = judge(exercise, 0, [(dv, dg[None]) for dv, dg in outputs(exercise=exercise)])
     assert found.right
     assert found.diagnosis == "right. But dg has the shape (1, 1) and should have (1,)."
-    wrong = judge(exercise, 0, [(dv, dv) for dv, _ in outputs(exercise=exercise)])
-    assert wrong.text == "weight_norm_backward: dg has the shape (2, 1) and should have (1,)."
+    wrong = judge(exercise, 0, [(dv, dv[0, 0]) for dv, _ in outputs(exercise=exercise)])
+    assert wrong.text == "weight_norm_backward: dg has the shape () and should have (2,)."
+
+
+def test_the_outputs_in_another_order_are_recognized_by_their_shapes():
+    exercise = EXERCISES["weight_norm_backward"]
+    found = judge(exercise, 0, [found[::-1] for found in outputs(exercise=exercise)])
+    assert found.diagnosis == (
+        "dv has the shape (1,) and should have (2, 1). Are the outputs in the order dv, dg?"
+    )
 
 
 UNKNOWN = {
     "all numbers are finite": lambda y: np.where(y > 0, y, np.nan),
     "(y - beta) / gamma has mean 0 in every feature": np.tanh,
     "(y - beta) / gamma has variance v / (v + epsilon)": lambda y: 1.3 * y - 0.3 * y.mean(0),
-    "y lies on a straight line over x in every feature": lambda y: y[::-1],
+    "(y - beta) / gamma is a straight line over x in every feature, and it rises": (
+        lambda y: y[::-1]
+    ),
 }
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from styles import STYLES
 
 from report.study.exercises import checking
+from report.study.exercises.catalogue import EXERCISES
 
 RIGHT = [(name, i) for name, functions in STYLES.items() for i in range(len(functions))]
 
@@ -137,6 +138,18 @@ def test_mistakes_of_others_are_named(function):
     assert not found.right and all(part in found.diagnosis for part in said), found.diagnosis
     assert found.diagnosis.count("Or, which gives the same numbers") == 0
     assert found.diagnosis.startswith("Two mistakes together.") == (len(said) == 2)
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "batch_norm_images", "network_norm"])
+def test_a_difference_that_only_a_large_x_hat_shows_is_wrong(name):
+    exercise = EXERCISES[name]
+
+    def clipped(x, gamma, beta, *_):
+        right = STYLES[name][0](x, gamma, beta, *_)
+        return gamma * tf.clip_by_value((right - beta) / gamma, -3, 3) + beta
+
+    found = answer(name, clipped)
+    assert not found.right and exercise.properties[1].says in found.text
 
 
 def test_check_prints_the_answer_to_the_function_of_that_name(capsys):

@@ -27,7 +27,7 @@ def graded(tmp_path, capsys):
             file.parent.mkdir(exist_ok=True, parents=True)
             file.write_text(source)
         assert grading.main([str(tmp_path), *sources]) == code
-        with open(tmp_path / "grades" / "grades.csv", encoding="utf-8") as table:
+        with open(tmp_path / "grades" / "grades.csv", encoding="utf-8-sig") as table:
             return list(csv.DictReader(table)), tmp_path / "grades"
 
     return grade

@@ -41,6 +41,12 @@ def test_a_fresh_sheet_asks_for_every_exercise_and_solves_none(tmp_path, capsys)
     assert "normlib" not in notebook.metadata
 
 
+def test_the_report_shows_the_first_cell_alone():
+    first, *others = nbformat.read(sheet.NOTEBOOK, 4).cells
+    assert "remove-cell" not in first.metadata.get("tags", []) and len(first.source) < 2500
+    assert all("remove-cell" in cell.metadata.tags for cell in others)
+
+
 def test_each_function_is_checked_in_the_cell_below():
     cells = [cell.source for cell in sheet.sheet().cells if cell.cell_type == "code"]
     for name in EXERCISES:

@@ -2,7 +2,7 @@
 
 import json
 import os
-import time
+import secrets
 
 import nbformat
 import numpy as np
@@ -119,12 +119,22 @@ def test_its_folder_is_a_copy_and_what_others_handed_in_is_not_there(outcomes, t
     deleting = (
         "import os, pathlib, shutil\nhere = sorted(p.name for p in pathlib.Path().iterdir())\n"
         "assert here == ['helper.py', 'mine.py'], here\nfrom helper import root\n"
-        "shutil.rmtree(os.getcwd())\nfor p in pathlib.Path.home().glob('*'): p.unlink()\n"
+        "assert pathlib.Path.home() == pathlib.Path.cwd()\nshutil.rmtree(os.getcwd())\n"
     )
     found = outcomes(deleting + RIGHT.replace("np.sqrt", "root"), [folder / "other.py"])
     assert all(right(*item) for item in found.items())
     names = {"helper.py", "other.py", "grades", "mine.py"}
     assert {file.name for file in folder.iterdir()} == names
+
+
+def test_what_the_sheet_calls_neither_checks_nor_trains(outcomes):
+    cell = (
+        "from report.study.exercises.checking import check\n"
+        "from report.study.exercises.training import compare\nimport sys\n"
+        "assert (check(1), compare(1), 'tensorflow' in sys.modules) == (None, None, False)\n"
+    )
+    found = outcomes([cell + RIGHT])
+    assert all(right(*item) for item in found.items())
 
 
 def test_a_file_that_is_gone_meanwhile_is_a_sentence(tmp_path):
@@ -178,14 +188,21 @@ def test_a_long_reason_is_cut_and_one_line():
 
 
 def test_what_it_began_ends_with_it(outcomes):
-    begun = (
-        "import subprocess\nsleeping = [subprocess.Popen(['sleep', '987'], start_new_session=new)"
-        " for new in (True, False)]\n"
-    )
-    outcomes(begun + RIGHT)
-    time.sleep(0.1)
-    commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
-    assert ["sleep", "987"] not in commands
+    sleep = ["sleep", f"987.{secrets.randbelow(10**9)}"]  # which nobody else has begun
+    begun = f"""
+import os, subprocess, time
+subprocess.Popen({sleep})
+subprocess.Popen({sleep}, start_new_session=True)
+if os.fork() == 0:  # whose parent is gone, and which is known by its mark alone
+    subprocess.Popen({sleep}, start_new_session=True)
+    os._exit(0)
+subprocess.Popen({sleep}, start_new_session=True, env={{}})  # which has none, but was seen
+time.sleep(1)
+"""
+    found = outcomes(begun + RIGHT)
+    assert all(right(*item) for item in found.items())
+    left = [one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == sleep]
+    assert psutil.wait_procs(left, timeout=5)[1] == []
 
 
 def test_arrays_go_over_and_come_back():

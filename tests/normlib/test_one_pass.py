@@ -1,14 +1,12 @@
-"""What makes training fast changes nothing: folding, fused expressions, pooling before ReLU."""
+"""What makes training fast changes nothing: fused expressions, and pooling before ReLU."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from normlib import arithmetic, data, folding, gradients, layers
+from normlib import arithmetic, data, gradients
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
-SHAPES = [(28, 28), (9, 7), (6, 4), (5, 12), (2, 3)]
 
 
 def images(height, width, dtype):
@@ -20,10 +18,6 @@ def images(height, width, dtype):
 def weights(dtype, *shapes):
     rng = np.random.default_rng(3)
     return [tf.constant(rng.normal(0.2, 0.4, shape), dtype) for shape in shapes]
-
-
-def convolution(x, kernel, bias):
-    return tf.nn.conv2d(x, kernel, 1, "SAME") + bias
 
 
 def close(mine, theirs, dtype):
@@ -60,57 +54,6 @@ def test_most_windows_of_real_images_tie():
     corners = tf.stack([x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)])
     ties = tf.reduce_sum(tf.cast(corners == tf.reduce_max(corners, 0), tf.int32), 0) > 1
     assert np.mean(ties) > 0.3
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("dtype", TOLERANCE)
-def test_folded_batch_norm_equals_batch_norm(shape, dtype):
-    """With a high-pass filter, whose variance is a small difference of large covariances."""
-    kernel, bias, gamma, beta, dy = weights(dtype, (5, 5, 1, 7), (7,), (7,), (7,), (17, *shape, 7))
-    highpass = np.array(kernel)
-    highpass[..., 0] = 0
-    highpass[2, 1:4, 0, 0] = [-1, 2, -1]
-    kernel, x = tf.constant(highpass), images(*shape, dtype) + 0.5
-    dy -= tf.reduce_mean(dy)  # in float32 the gradient of the kernel is less exact far from 0
-
-    def folded(kernel, gamma, beta):
-        mean, variance = folding.folded_moments(x, kernel, bias)
-        scale = gamma * tf.cast(tf.math.rsqrt(variance + 1e-5), dtype)
-        shift = (bias - tf.cast(mean, dtype)) * scale + beta
-        return convolution(x, kernel * scale, shift)
-
-    def plain(kernel, gamma, beta):
-        h = convolution(x, kernel, bias)
-        options = {"reduction_axes": (0, 1, 2), "epsilon": 1e-5}
-        return gradients.batch_norm(h, gamma, beta, **options)[0]
-
-    found, expected = (differentiated(f, dy, kernel, gamma, beta) for f in (folded, plain))
-    for mine, theirs in zip(found, expected, strict=True):
-        close(mine, theirs, dtype)
-
-
-def test_the_folded_layer_equals_convolution_and_batch_norm():
-    options = {"momentum": 0.9, "epsilon": 1e-5}
-    folded = folding.ConvolutionBatchNorm(6, 5, padding="same", **options)
-    plain = keras.Sequential([keras.layers.Conv2D(6, 5, padding="same"),
-                              layers.BatchNormalization(**options)])  # fmt: skip
-    x = images(28, 28, "float32")
-    folded.build(x.shape), plain.build(x.shape)
-    rng = np.random.default_rng(5)
-    values = {v.name: rng.normal(0.1, 0.5, v.shape) for v in folded.trainable_variables}
-    for variable in [*folded.trainable_variables, *plain.trainable_variables]:
-        variable.assign(values[variable.name])
-    for training in (True, True, False):
-        close(folded(x, training=training), plain(x, training=training), "float32")
-    for mine, theirs in zip(
-        folded.non_trainable_variables, plain.non_trainable_variables, strict=True
-    ):
-        close(mine, theirs, "float32")
-
-
-def test_patches_of_more_channels_are_an_error():
-    with pytest.raises(ValueError, match=r"one channel; received shape \(2, 4, 4, 3\)"):
-        folding.patch_moments(tf.zeros([2, 4, 4, 3]), 5)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
