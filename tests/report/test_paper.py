@@ -15,6 +15,7 @@ from report import build, cells, exporters
 
 ROOT = Path(__file__).parents[2]
 CITATION = (ROOT / "CITATION.cff").read_text("utf-8")
+RELEASED = pd.Timestamp(re.search(r"date-released: (\S+)", CITATION)[1])
 WORKS = json.loads((ROOT / "report" / "references.json").read_text("utf-8"))
 NOTEBOOKS = {f.stem: nbformat.read(f, 4) for f in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 LINK = r"\[([^]]+)\]\((https?://[^)]+)\)"
@@ -60,9 +61,8 @@ def test_the_front_page_has_title_authors_date_abstract_figure_and_contents(pape
     authors = re.findall(r"- name: (.*)", CITATION)
     assert authors and ", ".join(authors) == paper.metadata.author
     assert all(letters(author) in front for author in authors)
-    released = pd.Timestamp(re.search(r"date-released: (\S+)", CITATION)[1])
-    assert f"{released.day}{released:%B%Y}" in front
-    assert paper.metadata.creation_date.date() == released.date()
+    assert f"{RELEASED.day}{RELEASED:%B%Y}" in front
+    assert paper.metadata.creation_date.date() == RELEASED.date()
     (abstract,), (figure,) = tagged("abstract"), tagged("front-page")
     assert letters(abstract.source.split("\n", 1)[1]) in front
     assert letters(figure.outputs[1].data["text/markdown"]) in front and paper.pages[0].images
@@ -109,6 +109,8 @@ def test_the_ledger_is_whole_marks_amendments_and_takes_at_most_six_pages(texts)
     assert set(claims["id"]) <= shown and len(claims) > 90
     amended = claims["id"][claims["first verdict"] != ""]
     assert set(re.findall(r"^(\w+)†", pages, re.M)) == set(amended) and len(amended)
+    dates = pd.to_datetime(claims["amendment"].str.extract(r"^(\d{4}-\d\d-\d\d)")[0].dropna())
+    assert dates.max() <= RELEASED
     for verdict in set(claims["verdict"]) - {"UNTESTABLE-AS-STATED"}:
         assert pages.count(verdict) >= (claims["verdict"] == verdict).sum()
 
