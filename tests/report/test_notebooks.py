@@ -84,8 +84,7 @@ def test_cells_are_short_and_never_more_than_two_without_prose(notebook):
     }
     assert max(lengths) <= 17, lengths[max(lengths)]
     shown = "".join(
-        "c" if c.cell_type == "code" and not FOLDED & {*tags(c)} else "m"
-        for c in notebook.cells
+        "c" if c.cell_type == "code" and not FOLDED & {*tags(c)} else "m" for c in notebook.cells
     )
     assert "ccc" not in shown
 

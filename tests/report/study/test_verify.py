@@ -49,7 +49,7 @@ def scored(record, accuracy):
 
 
 def test_a_close_run_must_score_as_the_arms_seeds_do(tiny_record):
-    """Of 88 and 90 %, four each, a next one lies within 8.94 points of 89 %, 9 999 times in 10 000."""
+    """Of 88 and 90 %, four each, a next is within 8.94 points of 89 %, 9 999 times in 10 000."""
     seeds = [scored(tiny_record, accuracy) for accuracy in (88, 90) * 4]
     others = [scored(replace(tiny_record, arm=Arm("weight")), accuracy) for accuracy in (10, 99)]
 
