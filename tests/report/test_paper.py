@@ -97,6 +97,11 @@ def test_what_is_page_only_is_on_the_page_and_not_in_the_paper(texts):
     for text in filter(None, captions + texts_of_cells):
         assert letters(text) not in whole, text
     assert len(captions) > 30 and texts_of_cells
+    cells_of_all = [cell for notebook in NOTEBOOKS.values() for cell in notebook.cells]
+    kept = [cell for cell in cells_of_all if cell not in left_out]
+    outputs = [output for cell in kept for output in cell.get("outputs", [])]
+    for output in (one for one in outputs if "caption" in one.get("metadata", {})):
+        assert letters(output.data["text/markdown"]) in whole, output.data["text/markdown"]
 
 
 def test_the_ledger_is_whole_marks_amendments_and_takes_at_most_six_pages(texts):
