@@ -97,6 +97,11 @@ def test_what_is_page_only_is_on_the_page_and_not_in_the_paper(texts):
     for text in filter(None, captions + texts_of_cells):
         assert letters(text) not in whole, text
     assert len(captions) > 30 and texts_of_cells
+    cells_of_all = [cell for notebook in NOTEBOOKS.values() for cell in notebook.cells]
+    kept = [cell for cell in cells_of_all if cell not in left_out]
+    outputs = [output for cell in kept for output in cell.get("outputs", [])]
+    for output in (one for one in outputs if "caption" in one.get("metadata", {})):
+        assert letters(output.data["text/markdown"]) in whole, output.data["text/markdown"]
 
 
 def test_the_ledger_is_whole_marks_amendments_and_takes_at_most_six_pages(texts):
@@ -197,6 +202,8 @@ def test_tags_move_the_abstract_and_a_figure_to_the_front_and_leave_out_what_is_
     assert places == sorted(places) and text.count("Figure A3.") == text.count("In short.") == 1
     assert "For the page." not in text
     page, _ = exporters.HTMLReport().from_notebook_node(merged)
+    author = re.search(r"- name: (.*)", CITATION)[1]
+    assert re.search(rf"<header>.*{author}.*{RELEASED.date()}.*</header>", page, re.S)
     assert page.index("00 Heading</a>") < page.index("In short.") < page.index("For the page.")
 
 
