@@ -88,17 +88,18 @@ def layer_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3):
 
 
 def group_norm(
-    x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 1e-3, by=layer_norm
+    x, gamma, beta, *, groups: int, axis: int = -1, epsilon: float = 1e-3, by=None
 ) -> tf.Tensor:
     """Normalize every example of `x` over each group of its channels, at all positions together.
 
     y = layer_norm(x with the channels split into groups, over all but the example and the group)
 
-    x: (N, ..., C), channels at `axis`; gamma, beta: (C,) or (); by: the layer norm, this or that of
+    x: (N, ..., C), channels at `axis`; gamma, beta: (C,) or (); by: `layer_norm`, or that of
     `gradients.py`. Source: Wu & He 2018, equation 7.
     """
     split, gamma, beta, reduction_axes = split_groups(x, gamma, beta, groups, axis)
-    y, *_ = by(split, gamma, beta, reduction_axes=reduction_axes, epsilon=epsilon)
+    norm = by or layer_norm
+    y, *_ = norm(split, gamma, beta, reduction_axes=reduction_axes, epsilon=epsilon)
     return tf.reshape(y, tf.shape(x))
 
 
@@ -120,9 +121,7 @@ def split_groups(x, gamma, beta, groups: int, axis: int) -> tuple:
     return tf.reshape(x, shape), gamma, beta, reduction_axes
 
 
-def instance_norm(
-    x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3, by=layer_norm
-) -> tf.Tensor:
+def instance_norm(x, gamma, beta, *, axis: int = -1, epsilon: float = 1e-3, by=None) -> tf.Tensor:
     """Normalize every channel of every example of `x` over its positions.
 
     y = group_norm(x, gamma, beta, groups=C)

@@ -30,7 +30,7 @@ ORANGE, YELLOW, GREEN, PINK = "#d55e00", "#de8f05", "#029e73", "#cc78bc"
 BROWN, OLIVE, NAVY, CRIMSON = "#8c564b", "#8a9a2b", "#1b2a5e", "#a3123a"
 TEAL = "#1f8a8a"
 # By the shortcut: lighter.
-SILVER, LAVENDER, PEACH, MINT = "#a3a3a3", "#a497e0", "#f7b58a", "#7cc9a9"
+SILVER, LAVENDER, PEACH, MINT = "#808080", "#a497e0", "#f7b58a", "#7cc9a9"
 COLORS = {
     ("none", "ours"): GREY,
     ("batch", "ours"): BLUE,

@@ -31,6 +31,7 @@ def house(tmp_path):
         for file in (ROOT / name).iterdir():
             if file.name not in ("build", "ops.py", "__pycache__"):
                 (tmp_path / name / file.name).symlink_to(file)
+    (tmp_path / "CITATION.cff").symlink_to(ROOT / "CITATION.cff")  # the report's authors and date
     (tmp_path / "normlib/ops.py").write_bytes((ROOT / "normlib/ops.py").read_bytes())
     file = ROOT / "notebooks" / "01_batch_norm.ipynb"
     (tmp_path / "notebooks" / file.name).write_bytes(file.read_bytes())
