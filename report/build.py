@@ -116,7 +116,8 @@ def execute(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         end_children(others)
-        while wait(futures, timeout=0.5).not_done:  # one may just have begun a kernel
+        begun = [future for future in futures if not future.cancelled()]
+        while wait(begun, timeout=0.5).not_done:  # one may just have begun a kernel
             end_children(others)
 
 

@@ -95,15 +95,16 @@ def test_a_killed_process_loses_its_run_only_and_a_restart_trains_it(folders, mo
     experiment = Experiment("some", (dataclasses.replace(SMALL, epochs=2),), (0, 1))
     sound = worker.State
 
-    def kill_once(*arguments):
-        monkeypatch.setattr(worker, "State", sound)
-        os.kill(next(iter(worker.RUNNING)).pid, signal.SIGKILL)
-        return sound(*arguments)
+    def kill_at_the_second(**values):  # the two share a process
+        if values["label"].endswith("seed 1"):
+            monkeypatch.setattr(worker, "State", sound)
+            os.kill(next(iter(worker.RUNNING)).pid, signal.SIGKILL)
+        return sound(**values)
 
-    monkeypatch.setattr(worker, "State", lambda **values: kill_once(*values.values()))
+    monkeypatch.setattr(worker, "State", kill_at_the_second)
     with pytest.raises(worker.RunFailed, match="code -9"):
         sweep.run(experiment)
-    assert len(archive.read([folders / "OWN"])) == 1
+    assert [key[1] for key in archive.read([folders / "OWN"])] == [0]
     assert len(sweep.run(experiment)) == 2 == len(archive.read([folders / "OWN"]))
 
 
