@@ -1,5 +1,7 @@
 """The build on a small repository: what a failure costs, and that a signal ends all."""
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,8 +113,15 @@ def test_what_fails_costs_a_sentence_and_not_the_others(tmp_path, monkeypatch, f
 
 @contextmanager
 def training(folder):
-    """A build in a process of its own, and the process that a cell of it began."""
+    """A build in a process of its own, and a process that a cell of it began.
+
+    One notebook more than there are cores sleeps, so that one at least waits for its turn.
+    """
     change(folder, "00_a", "import subprocess\nsubprocess.run(['sleep', '600'])")
+    for number in range(os.cpu_count()):
+        shutil.copy(
+            folder / "notebooks" / "00_a.ipynb", folder / "notebooks" / f"00_b{number}.ipynb"
+        )
     with started(folder) as process:
         yield process, wait_for(process, "sleep")
 
