@@ -76,7 +76,7 @@ def scaling(name: str) -> list[dict]:
 def epoch(arm: Arm, images: Dataset, size: int, epochs: int) -> dict:
     """The time of one epoch on the first `size` images: the median of so many, after one more."""
     images = images._replace(**{k: getattr(images, k)[:size] for k in Dataset._fields[:2]})
-    trainer = train.Trainer(arm, SEED, images)
+    trainer = train.Trainer(replace(arm, epochs=epochs + 1), SEED, images)
     begins = []
     for number in range(1, epochs + 2):
         losses, _ = trainer.train(number)

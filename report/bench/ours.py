@@ -14,10 +14,11 @@ from report.bench.protocol import Make, Problem, Train, serve, timed
 def build(spec: dict, problem: Problem) -> Make:
     """Blocks are epochs over the problem's images: the trainer's own order is the problem's."""
     set_threads(spec["threads"])
+    blocks = len(problem.order)
     images = Dataset(problem.images, problem.labels, problem.images[:0], problem.labels[:0])
 
     def make(norm: str) -> Train:
-        trainer = Trainer(replace(ARMS[norm], **spec["options"]), SEED, images)
+        trainer = Trainer(replace(ARMS[norm], **spec["options"], epochs=blocks), SEED, images)
         return timed(lambda block: trainer.train(block + 1)[0])
 
     return make

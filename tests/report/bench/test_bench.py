@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from normlib import data
+from normlib.arm import Arm
 from report.bench import __main__ as bench
 from report.bench import (
     alone,
@@ -240,6 +242,14 @@ def test_the_free_arm_trains_the_same_network(losses, norm):
     )
 
 
+def test_ours_trains_as_many_blocks_as_there_are(monkeypatch):
+    """More than a run has epochs."""
+    monkeypatch.setattr(ours, "set_threads", QUIET)
+    many = problem.make(steps=1, blocks=Arm().epochs + 2)
+    train = ours.build({"options": {"implementation": "ours"}, "threads": 0}, many)("none")
+    assert [len(list(train(block)[1])) for block in range(len(many.order))] == [1] * 6
+
+
 def test_the_published_scripts_way_trains_the_same_network(losses):
     found = losses(published, "none", steps=5)
     np.testing.assert_allclose(found, losses(ours, "none"), rtol=1e-3)
@@ -330,3 +340,11 @@ def test_a_python_without_pytorch_says_so():
     found = torch_venv.torch(Path(sys.executable))
     assert "No module named 'torch'" in found.missing and not found.version
     assert torch_venv.torch(Path("nowhere")).missing
+
+
+def test_an_epoch_is_timed_by_more_of_them_than_a_run_has(monkeypatch):
+    monkeypatch.setenv("NORMLIB_PROFILE", "quick")
+    arm = replace(alone.BOTH["none, free"], profile="quick", batch_size=50)
+    row = alone.epoch(arm, data.load("quick"), 110, arm.epochs + 1)
+    assert (row["batch size"], row["images"]) == (50, 100)
+    assert row["seconds per epoch"] == pytest.approx(row["ms per step"] / 1000 * 2)
