@@ -74,7 +74,7 @@ def speed(tables: Path) -> str:
     return (
         f"On {what['threads']} threads of a processor {what['cpu']}, the fastest of Keras's `fit`\n"
         f"and PyTorch (eager, channels last, compiled) takes {times}\n"
-        f"as long for a training step of this network as {ours}; the published script's\n"
+        f"as long for a training step of this network as {ours}. The published script's\n"
         f"way, without a norm, takes {factor:.0f} times as long as the lab's plain one.\n"
     )
 

@@ -12,13 +12,10 @@ from normlib.arm import Arm, seed
 
 @dataclass(frozen=True)
 class Record:
-    """The result of one run: one arm trained with one seed.
+    """What one run measured, one arm trained with one seed: see `train.Result` for its numbers.
 
-    Losses in nats per example, accuracies as fractions, one value an epoch; training values are
-    means over the epoch while the weights move. `loss_every_10` holds the minibatch loss at steps
-    0, 10, 20 …; `predictions` the class of every test image; `diverged` the first step with a
-    loss that was not finite, or None; `sources` the hash of the code that computed it;
-    `telemetry` what the arm's probe measured, one row per time.
+    `protocol`, `sources` and `environment` say by which rules, by what code (a hash), and with
+    which packages and processor: see `provenance.py`.
     """
 
     arm: Arm

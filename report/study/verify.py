@@ -56,11 +56,14 @@ def strays(new: Record, seeds: Iterable[Record]) -> bool:
 
     mean +- t * std * sqrt(1 + 1 / n)
 
-    False where fewer than FEWEST seeds show a spread, or the run diverged.
+    A run that diverged is outside if no seed did. False where too few seeds show a spread.
     """
-    scores = [100 * r.test_accuracy[-1] for r in seeds if r.arm == new.arm and r.test_accuracy]
-    if len(scores) < FEWEST or not new.test_accuracy:
+    own = [r for r in seeds if r.arm == new.arm]
+    scores = [100 * r.test_accuracy[-1] for r in own if r.diverged is None]
+    if len(scores) < FEWEST:
         return False
+    if new.diverged is not None:
+        return len(scores) == len(own)
     n, spread = len(scores), np.std(scores, ddof=1)
     reach = t.ppf((1 + CERTAINTY) / 2, n - 1) * spread * np.sqrt(1 + 1 / n)
     return bool(abs(100 * new.test_accuracy[-1] - np.mean(scores)) > reach)

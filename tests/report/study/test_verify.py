@@ -62,7 +62,8 @@ def test_a_close_run_must_score_as_the_arms_seeds_do(tiny_record):
     far = scaled(scored(tiny_record, 20), 2)
     assert verify.agreement(far, seeds[0], seeds) == "different"
     lost = replace(scaled(seeds[0], 1.0001), diverged=3, test_accuracy=[])
-    assert verify.agreement(lost, seeds[0], seeds).startswith("the first 100")
+    assert verify.agreement(lost, seeds[0], seeds) == verify.STRAYS
+    assert verify.agreement(lost, seeds[0], [*seeds, lost]).startswith("the first 100")
 
 
 def test_a_run_that_strays_fails_the_command(tiny_record, tmp_path, monkeypatch, capsys):
