@@ -69,9 +69,10 @@ def prose(text: str) -> None:
     display({"text/markdown": text, "text/plain": text}, raw=True, metadata={"prose": True})
 
 
-def source(function: Callable) -> None:
-    """Print the code of a function as it stands in its file, without its docstring."""
-    print(re.sub(r'\n +""".*?"""', "", inspect.getsource(function), count=1, flags=re.S).rstrip())
+def source(*functions: Callable) -> None:
+    """Print the code of functions as it stands in their files, without their docstrings."""
+    codes = (inspect.getsource(function).rstrip() for function in functions)
+    print(*(re.sub(r'\n +""".*?"""', "", c, count=1, flags=re.S) for c in codes), sep="\n\n\n")
 
 
 def _caption(number: str, caption: str) -> None:

@@ -28,7 +28,7 @@ def lengths(records: Sequence[Record]) -> Figure:
             _lengths(below, arm, rows, kernel)
         above.sharey(axes[0, 0])
         above.set(title=f"{kernel} kernel", ylim=(0, None))
-        below.set(xlabel=STEP, ylim=(0, 1.1 * below.get_ylim()[1]))
+        below.set(xlabel=STEP, xlim=(0, found["step"].max()), ylim=(0, 1.1 * below.get_ylim()[1]))
     axes[0, 0].set(ylabel="(g / ‖v‖)²")
     axes[1, 0].set(ylabel="length of the whole kernel")
     axes[1, 1].legend(fontsize="x-small", loc="lower left")

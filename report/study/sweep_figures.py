@@ -23,7 +23,7 @@ STATISTICS = {  # how BN was scored, as axes and legends say it
     "one class": "test batches of one class",
 }  # fmt: skip
 DASHES = {"batch": {"linestyle": ":"}, "re-estimated": {"linestyle": "-."}}
-INITS = {"normal": "N(0, 0.1²) weights", "he": "He initialisation"}
+INITS = {"normal": "N(0, 0.1²) weights", "he": "He initialization"}
 ORDERS = {"full": "trained shuffled", "sorted": "trained on minibatches of one class"}
 
 
@@ -94,7 +94,7 @@ def _plain_ticks(axis) -> None:
 
 
 def places(records: Sequence[Record]) -> Figure:
-    """Error after the convolution and on the hidden layer; a panel an initialisation."""
+    """Error after the convolution and on the hidden layer; one panel per initialization."""
     figure, axes = plt.subplots(1, len(INITS), figsize=(9.6, 4.2), sharey=True)
     for ax, (init, title) in zip(axes, INITS.items(), strict=True):
         chosen = [record for record in records if record.arm.init == init]

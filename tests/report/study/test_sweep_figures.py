@@ -76,7 +76,7 @@ def test_ways_of_scoring_have_a_row_each_and_orders_a_panel_each():
     assert np.allclose(of, [[[30, 32], [40, 42]], [[10, 12], [20, 22]]])
 
 
-def test_places_has_none_at_both_and_a_panel_an_initialisation():
+def test_places_has_none_at_both_and_one_panel_per_initialization():
     settings = [(p, i) for p in ("conv", "hidden") for i in ("normal", "he")]
     normed = [(Arm("batch", placement=p, init=i), 10 + 5 * (p == "hidden")) for p, i in settings]
     none = [(Arm(init="normal"), 30), (Arm(init="he"), 40)]
