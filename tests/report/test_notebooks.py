@@ -60,7 +60,7 @@ def test_has_no_errors_log_noise_or_machine_paths(notebook):
     assert not kinds & {("error", None), ("stream", "stderr")}
     text = json.dumps([o for o in outputs(notebook)])
     assert not re.search(r"(?<![\w.])/(home|root|tmp|Users|usr|var|work)/", text)
-    assert not re.search(r"ipykernel|\bPID\b|\d\d:\d\d:\d\d|took \d", text)
+    assert not re.search(r"ipykernel|\bPID\b|\d\d:\d\d:\d\d|took \d|other sources", text)
 
 
 @every_notebook

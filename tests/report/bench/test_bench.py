@@ -4,6 +4,7 @@ import io
 import re
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -212,19 +213,21 @@ def test_losses_are_held_side_by_side_only_over_the_same_steps():
     assert "loss, last block" not in row and row["note"] == ""
 
 
-@pytest.fixture
-def losses(five_steps, monkeypatch):
-    """The losses of a contender's first block, in this process."""
-    monkeypatch.setattr("tensorflow.config.threading.set_intra_op_parallelism_threads", QUIET)
-    monkeypatch.setattr("tensorflow.config.threading.set_inter_op_parallelism_threads", QUIET)
+@pytest.fixture(scope="module")
+def losses(five_steps):
+    """The losses of a contender's first block, in this process; each is trained once."""
 
+    @cache
     def train(module, norm, **options):
         make = module.build({"options": options, "threads": 0}, five_steps)
         seconds, losses = make(norm)(0)
         assert seconds > 0
         return list(losses)
 
-    return train
+    with pytest.MonkeyPatch.context() as patch:
+        for what in ("intra", "inter"):
+            patch.setattr(f"tensorflow.config.threading.set_{what}_op_parallelism_threads", QUIET)
+        yield train
 
 
 @pytest.mark.parametrize("norm", contenders.OF_KERAS)
