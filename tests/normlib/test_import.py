@@ -4,12 +4,20 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 import normlib
+
+PRINT_BACKEND = "import normlib.layers, keras; print(keras.backend.backend())"
+
+
+def run(code, **environment):
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
 
 
 def test_importing_a_sweep_prints_nothing_and_does_not_wait_for_scipys_statistics():
-    code = "import sys, report.study.sweep; sys.exit('scipy.stats' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = run("import sys, report.study.sweep; sys.exit('scipy.stats' in sys.modules)")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -21,3 +29,19 @@ def test_what_c_code_writes_during_the_import_is_dropped_and_later_errors_are_no
     normlib._import_quietly("greeting")
     os.write(2, b"an error")
     assert capfd.readouterr().err == "an error"
+
+
+def test_another_backend_of_keras_is_refused_in_one_sentence():
+    done = run("import normlib.arm", KERAS_BACKEND="jax")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == (
+        "ImportError: normlib needs Keras's TensorFlow backend: set KERAS_BACKEND to tensorflow, "
+        "or leave it out, before Keras is imported; it is jax."
+    )
+
+
+@pytest.mark.slow
+def test_a_keras_json_with_another_backend_does_not_count(tmp_path, monkeypatch):
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    monkeypatch.delenv("KERAS_BACKEND")
+    done = run(PRINT_BACKEND, KERAS_HOME=str(tmp_path))
+    assert done.stdout == "tensorflow\n", done.stderr
