@@ -67,7 +67,7 @@ def parts(table: pd.DataFrame) -> Figure:
     ax.plot([], "s", color="white", markeredgecolor=figures.GREY, label="norm, in its colour")
     ax.set(xlabel="milliseconds per step, one thread")
     ax.invert_yaxis()
-    ax.legend(fontsize="x-small", ncols=6, loc="upper center", bbox_to_anchor=(0.45, -0.3))
+    figure.legend(fontsize="x-small", ncols=6, loc="outside lower center")
     return figure
 
 
