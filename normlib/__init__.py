@@ -9,11 +9,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Its convolutions are several times faster; on older processors TensorFlow does not turn it on.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Whatever keras.json says: the ops are TensorFlow's, and so are the layers made of them.
-if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
-    raise ImportError(
-        "normlib needs Keras's TensorFlow backend: set KERAS_BACKEND to tensorflow, or leave it "
-        f"out, before Keras is imported; it is {os.environ['KERAS_BACKEND']}."
-    )
+backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if backend != "tensorflow":
+    raise ImportError(f"normlib needs KERAS_BACKEND=tensorflow; it is {backend}.")
 
 
 def _import_quietly(name: str) -> None:

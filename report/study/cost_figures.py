@@ -31,7 +31,7 @@ def against_peers(table: pd.DataFrame) -> Figure:
     norms = list(dict.fromkeys(table["norm"]))
     counts = [int((table["norm"] == norm).sum()) for norm in norms]
     figure, axes = plt.subplots(
-        len(norms), 1, figsize=(8, 0.32 * sum(counts) + 0.5 * len(norms) + 0.6), sharex=True,
+        len(norms), 1, figsize=(7.4, 0.26 * sum(counts) + 0.35 * len(norms) + 0.6), sharex=True,
         height_ratios=counts,
     )  # fmt: skip
     for ax, norm in zip(axes, norms, strict=True):
@@ -50,7 +50,7 @@ def _bars(ax, norm: str, rows: pd.DataFrame) -> None:
     spread = [median - rows["lowest"], rows["highest"] - median]
     ax.barh(rows["contender"], median, color=colors, xerr=spread, ecolor="black", height=0.7)
     ax.set_ylabel(norm, rotation=0, ha="right", va="center", fontweight="bold")
-    ax.tick_params(axis="y", labelsize="x-small")
+    ax.tick_params(axis="y", labelsize="small")
     ax.invert_yaxis()
 
 

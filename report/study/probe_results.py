@@ -97,9 +97,9 @@ def _kernels(found: pd.DataFrame, arm: Arm) -> list[dict]:
         {
             "norm": arm.mode,
             "kernel": kernel,
-            "squared ratio, mean over units, leaves 1 by": f"{100 * means[kernel]:.1f} %",
-            "a single unit's, by": f"{100 * units(kernel):.0f} %",
-            "length at the end, times that without": times(lengths[kernel]),
+            "squared ratio, mean over units: deviation from 1": f"{100 * means[kernel]:.1f} %",
+            "largest deviation of a single unit": f"{100 * units(kernel):.0f} %",
+            "final length over that without WN": times(lengths[kernel]),
         }
         for kernel in KERNELS
     ]

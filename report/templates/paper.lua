@@ -148,11 +148,16 @@ local function side_by_side(blocks)
   return result
 end
 
--- A lead such as "What we see." stays on the page of the list that it leads to.
+local function is_formula(block)
+  return block.t == 'Para' and #block.content == 1 and block.content[1].t == 'Math'
+end
+
+-- A lead stays on the page of what it leads to: a list, a formula, or what follows its colon.
 local function keep_leads(blocks)
   for i = #blocks - 1, 1, -1 do
-    local lead, list = blocks[i], blocks[i + 1]
-    if lead.t == 'Para' and list.t:match('List$') then
+    local lead, following = blocks[i], blocks[i + 1]
+    local leads = following.t:match('List$') or is_formula(following) or text_of(lead):match(':$')
+    if lead.t == 'Para' and leads then
       blocks:remove(i)
       for offset, block in ipairs(between('#block(sticky: true)[', { lead }, ']')) do
         blocks:insert(i + offset - 1, block)
