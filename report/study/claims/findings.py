@@ -111,7 +111,10 @@ class MissingRuns(ValueError):
 
 def require(claims: Iterable[Claim], records: Records, seeds: Seeds) -> None:
     """Raise MissingRuns, which names the sweeps to run, unless every arm has all these seeds."""
-    missing = {c.id: set(product(c.settings(), seeds)) - records.keys() for c in claims}
+    missing = {
+        claim.id: [run for run in product(claim.settings(), seeds) if run not in records]
+        for claim in claims
+    }
     lacking = [name for name, runs in missing.items() if runs]
     if lacking:
         count = len(set().union(*missing.values()))

@@ -92,7 +92,7 @@ def test_side_by_side_the_slower_process_counts_and_both_train(fake, held, folde
     assert result.milliseconds == [200] * ROUNDS
 
 
-@pytest.mark.parametrize("block", [0, 2])
+@pytest.mark.parametrize("block", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_one_that_fails_is_missing_with_its_reason_and_the_others_go_on(fake, held, block):
     found = held(fake("a"), fake("b", fails_at=block), fake("c"))
     assert fault(found["b"], found["a"]) == "missing: ValueError: no C++ compiler"
@@ -105,15 +105,15 @@ def test_one_that_could_not_be_installed_is_missing_and_never_started(fake, held
     assert "b" not in (folder / "log").read_text()
 
 
-@pytest.mark.parametrize(("losses", "why"), [
-    ((2.001, 1, 1, 1.04), ""),
-    ((2.003, 1, 1, 1), "another network: a loss of its first 3 steps is 1.5e-03 off"),
-    ((np.nan, 1, 1, 1), "another network: a loss of its first 3 steps is nan off"),
-    ((2, 1, 1, 1.1), "trains otherwise: its last mean loss is 1.0e-01 off"),
-])  # fmt: skip
-def test_another_loss_is_found(fake, held, losses, why):
-    found = held(fake("a"), fake("b", losses=losses))
-    assert fault(found["b"], found["a"]) == why
+def test_another_loss_is_found(fake, held):
+    losses = {
+        "": (2.001, 1, 1, 1.04),
+        "another network: a loss of its first 3 steps is 1.5e-03 off": (2.003, 1, 1, 1),
+        "another network: a loss of its first 3 steps is nan off": (np.nan, 1, 1, 1),
+        "trains otherwise: its last mean loss is 1.0e-01 off": (2, 1, 1, 1.1),
+    }
+    found = held(fake("ours"), *(fake(why, losses=some) for why, some in losses.items()))
+    assert {why: fault(found[why], found["ours"]) for why in losses} == {w: w for w in losses}
 
 
 def result(name, milliseconds, missing="", loss=1.0):

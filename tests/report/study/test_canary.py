@@ -27,6 +27,7 @@ def test_archived_quick_run_repeats(arm, trained):
     assert comparisons.first_steps(run, archived) < comparisons.SLACK
 
 
+@pytest.mark.slow
 def test_runs_that_share_a_process_have_the_numbers_of_one_each_and_outlive_its_failure(trained):
     """Of BN, whose statistics and compiled expressions could be left over from the run before."""
     (bn,) = (arm for arm in SAMPLED if arm.label == "our BN")

@@ -31,6 +31,7 @@ def mine(tmp_path_factory):
     return replace(module.mine, profile="quick", epochs=1)
 
 
+@pytest.mark.slow
 def test_it_trains_in_worker_processes_and_is_drawn_as_theirs(mine, monkeypatch, tmp_path):
     monkeypatch.setattr(archive, "OWN", tmp_path)
     contest = (replace(arms.NONE.quick(), epochs=1), mine)
