@@ -8,6 +8,7 @@ import dataclasses
 import gzip
 import hashlib
 import os
+import signal
 from pathlib import Path
 
 import lab
@@ -17,6 +18,9 @@ os.environ["NORMLIB_PROGRESS"] = "off"
 # Without lab.py, the reader's Keras may have another backend, and other settings in its keras.json.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["KERAS_HOME"] = lab.keras_home()
+# After `nohup`, or in the background of a shell, what the tests start would ignore these.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 import pytest
 from fake_files import fake_contents, forget, source
@@ -49,6 +53,15 @@ def tiny_record(tiny_arm):
     from report.study import recording
 
     return recording.run(tiny_arm, seed=3)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """The browser: one in each process, for Playwright starts no second."""
+    from browser import started  # which skips where there is none
+
+    with started() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from browser import DESKTOP, DRIVER, PATIENCE, eventually, started
+from browser import DESKTOP, DRIVER, PATIENCE, eventually
 
 ROOT = Path(__file__).parents[2]
 NAME = "01_batch_norm.ipynb"
@@ -80,10 +80,10 @@ def of_this_python(text):
 
 
 @pytest.mark.slow
-def test_opening_changes_nothing_and_a_run_changes_only_live_cells(checkout, tmp_path):
+def test_opening_changes_nothing_and_a_run_changes_only_live_cells(checkout, tmp_path, browser):
     file = checkout / "notebooks" / NAME
     committed = of_this_python(file.read_text("utf-8"))
-    with jupyterlab(checkout, tmp_path) as address, started() as browser:
+    with jupyterlab(checkout, tmp_path) as address:
         width, height = DESKTOP
         page = browser.new_page(viewport={"width": width, "height": height})
         page.set_default_timeout(PATIENCE)
@@ -99,6 +99,7 @@ def test_opening_changes_nothing_and_a_run_changes_only_live_cells(checkout, tmp
         prompt = page.locator(".jp-InputArea-prompt", has_text=f"[{last}]:")
         expect(prompt).to_be_visible(timeout=RUNNING)
         after = json.loads(saved(page, file))
+        page.close()
 
     assert after["metadata"] == before["metadata"]
     changed = []

@@ -53,7 +53,7 @@ def _require(family: str, asked: list[Question], records: Records) -> None:
             f"with: python3 lab.py sweep {family}_rates, and choose in report/claims.toml."
         )
     needed = {key for q in asked for key in product(q.settings(), SEEDS[family])}
-    if missing := needed - records.keys():
+    if missing := [key for key in needed if key not in records]:
         raise MissingRuns(
             f"The records lack {len(missing)} of the {len(needed)} runs of family {family}. Train "
             f"them with: python3 lab.py sweep {family}"

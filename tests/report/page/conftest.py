@@ -62,14 +62,6 @@ def file(tmp_path_factory):
     return file
 
 
-@pytest.fixture(scope="session")
-def browser():
-    from browser import started  # which skips where there is none
-
-    with started() as browser:
-        yield browser
-
-
 @pytest.fixture
 def page(browser, file):
     from browser import opened
