@@ -253,6 +253,7 @@ def test_ours_trains_as_many_blocks_as_there_are(monkeypatch):
     assert [len(list(train(block)[1])) for block in range(len(many.order))] == [1] * 6
 
 
+@pytest.mark.slow
 def test_the_published_scripts_way_trains_the_same_network(losses):
     found = losses(published, "none", steps=5)
     np.testing.assert_allclose(found, losses(ours, "none"), rtol=1e-3)
