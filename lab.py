@@ -52,7 +52,7 @@ LOG = ROOT / ".venv.log"
 STAMP, IN_USE = "lab-setup-done", "lab-in-use"  # files in an environment
 OLDEST, NEWEST = (3, 11), (3, 13)
 DISK_GB = 3
-MOST_CORES = 4  # for tests, each with a TensorFlow or two in memory
+MOST_TESTERS = 4  # processes, each with a TensorFlow or two in memory
 GRACE = 5  # seconds that a command has to tidy up after a signal
 SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has but the latter
@@ -573,17 +573,18 @@ def command_report(options, rest):
 
 
 def command_test(options, rest):
-    """The linter, then the tests and the notebooks, on each core a file at a time.
+    """The linter, then the tests and the notebooks, a file at a time in each of some processes.
 
-    In their order, for files of few tests, which come last by default, are the longest.
+    In their order, for files of few tests, which come last by default, are the longest. One process
+    more than there are cores, since tests wait for what they start.
     """
     begin = time.time()
     failed = run("ruff", "check", ".")
     failed |= run("ruff", "format", "--check", "--quiet", ".")
     tests = ["-p", "no:cacheprovider", "tests", "notebooks"]
     nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600"]
-    cores = ["--numprocesses=logical", f"--maxprocesses={MOST_CORES}"]
-    cores += ["--dist=loadfile", "--no-loadscope-reorder"]
+    testers = min((os.cpu_count() or 1) + 1, MOST_TESTERS)
+    cores = [f"--numprocesses={testers}", "--dist=loadfile", "--no-loadscope-reorder"]
     quick = {"NORMLIB_PROFILE": "quick", "NORMLIB_PROGRESS": "off"}
     sample = {"NORMLIB_TESTS": "all"} if options.all else {}
     code = run("pytest", *tests, *nbval, *cores, *rest, **quick, **sample)

@@ -108,8 +108,8 @@ def every_layer():
 
 
 @pytest.mark.parametrize("policy", [
-    "mixed_float16", "float64",
-    *(pytest.param(policy, marks=pytest.mark.slow) for policy in ("float32", "mixed_bfloat16")),
+    "mixed_float16",
+    *(pytest.param(p, marks=pytest.mark.slow) for p in ("float32", "float64", "mixed_bfloat16")),
 ])  # fmt: skip
 def test_a_model_of_all_layers_fits_saves_and_loads_in_every_precision(policy, tmp_path):
     with_policy = keras.config.dtype_policy()

@@ -21,6 +21,7 @@ def test_every_probe_is_one_that_an_arm_can_name():
 # Measuring changes nothing -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_with_a_probe_has_the_numbers_of_one_without(tiny_arm, tiny_record, monkeypatch):
     """BN's moving statistics are those that a measurement in training mode would move."""
     monkeypatch.setattr(probes, "PREDICTIVENESS_EVERY", 8)  # at steps 8 and 16: an epoch has 8
