@@ -73,11 +73,6 @@ def mean_training_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
     return pd.Series(values, name=arm.label, dtype=float).sort_index()
 
 
-def first_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
-    """The arm's loss on the first minibatch, before any step, in nats, by seed."""
-    return pd.Series({r.seed: r.loss_every_10[0] for r in records if r.arm == arm}).sort_index()
-
-
 def loss_distance(records: Sequence[Record], arm: Arm, other: Arm) -> pd.DataFrame:
     """|loss of arm - loss of other| every 10 steps, in nats: a row per step, a column per seed."""
     losses = {r.key: np.array(r.loss_every_10) for r in records}
