@@ -76,7 +76,8 @@ def _run(file: Path, asked: dict[str, list[tuple]]) -> tuple[list[list], str]:
     home, mark = str(file.parent), secrets.token_hex()
     path = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
     own = {"HOME": home, "TMPDIR": home, "IPYTHONDIR": home, "KERAS_HOME": home, MARK: mark,
-           "PYTHONPATH": path, "MPLBACKEND": "agg", "PIP_NO_INDEX": "1"}  # fmt: skip
+           "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg",
+           "PIP_NO_INDEX": "1"}  # fmt: skip
     module = "report.study.exercises.submission"
     with (
         tempfile.TemporaryFile() as job,
