@@ -49,7 +49,10 @@ def test_re_estimated_statistics_are_those_of_the_first_convolution_on_training_
     np.testing.assert_allclose(norm.moving_variance, variance, rtol=1e-4)
 
 
-@pytest.mark.parametrize("evaluation", scoring.PLANS)
+@pytest.mark.parametrize("evaluation", [
+    pytest.param(plan, marks=pytest.mark.slow if plan == "batch of 1" else ())
+    for plan in scoring.PLANS
+])  # fmt: skip
 def test_scoring_leaves_the_network_as_it_was(trainer, evaluation):
     before = trainer.model.get_weights()
     trainer.scorer.score(evaluation)

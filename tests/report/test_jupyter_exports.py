@@ -140,6 +140,7 @@ with sync_playwright() as playwright:
 """
 
 
+@pytest.mark.slow
 def test_webpdf_works_where_playwright_has_its_chromium(server, monkeypatch, tmp_path):
     from browser import PROGRAM  # which skips where there is none
 

@@ -18,7 +18,7 @@ def simulated(mean, sd, n, runs=RUNS):
     return np.random.default_rng(0).normal(mean, sd, (runs, n))
 
 
-@pytest.mark.parametrize("alpha", [0.05, 0.05 / 12])
+@pytest.mark.parametrize("alpha", [pytest.param(0.05, marks=pytest.mark.slow), 0.05 / 12])
 def test_as_many_seeds_as_said_find_the_difference_4_times_in_5(alpha):
     n = power.seeds_for_difference(0.3, 0.2, alpha)
     found = [statistics.mean(d).p < alpha for d in simulated(0.2, 0.3, n)]
