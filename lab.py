@@ -573,7 +573,7 @@ def command_report(options, rest):
 
 
 def command_test(options, rest):
-    """The linter, then the tests and the notebooks, a file at a time in each of some processes.
+    """The linter, then the tests and the notebooks, in several processes, a file at a time.
 
     In their order, for files of few tests, which come last by default, are the longest. One process
     more than there are cores, since tests wait for what they start.

@@ -9,9 +9,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Its convolutions are several times faster; on older processors TensorFlow does not turn it on.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Whatever keras.json says: the ops are TensorFlow's, and so are the layers made of them.
-backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-if backend != "tensorflow":
-    raise ImportError(f"normlib needs KERAS_BACKEND=tensorflow; it is {backend}.")
+if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
+    raise ImportError(
+        f"normlib needs KERAS_BACKEND=tensorflow; it is {os.environ['KERAS_BACKEND']}."
+    )
 
 
 def _import_quietly(name: str) -> None:
