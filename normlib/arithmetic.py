@@ -9,11 +9,9 @@ from contextvars import ContextVar
 
 import tensorflow as tf
 
-from normlib import checks
-
 # One pass ---------------------------------------------------------------------------------------
 
-_XLA = ContextVar("one_pass compiles its expressions", default=False)
+IN_THE_LABS_LOOP = ContextVar("an xla context is open", default=False)
 
 
 @contextmanager
@@ -23,11 +21,11 @@ def xla() -> Iterator[None]:
     The lab's training loop asks for it. Layers in other people's models stay plain TensorFlow,
     which takes inputs of any size without compiling again, and exports to any runtime.
     """
-    token = _XLA.set(True)
+    token = IN_THE_LABS_LOOP.set(True)
     try:
         yield
     finally:
-        _XLA.reset(token)
+        IN_THE_LABS_LOOP.reset(token)
 
 
 def one_pass(expression: Callable[[], tf.Tensor]) -> tf.Tensor:
@@ -37,7 +35,7 @@ def one_pass(expression: Callable[[], tf.Tensor]) -> tf.Tensor:
     operation, XLA once an expression. Sums, convolutions and products of matrices stay outside:
     TensorFlow's are the faster ones.
     """
-    if tf.executing_eagerly() or not _XLA.get():
+    if tf.executing_eagerly() or not IN_THE_LABS_LOOP.get():
         return expression()
     return _compiled(expression.__code__)(*(cell.cell_contents for cell in expression.__closure__))
 
@@ -52,7 +50,7 @@ def _compiled(code: types.CodeType) -> Callable:
     return tf.function(call, jit_compile=True, autograph=False)
 
 
-# Averages and sums ------------------------------------------------------------------------------
+# Averages and sums, over sorted axes counted from 0 ---------------------------------------------
 
 
 def refined_mean(x, reduction_axes, weights=None) -> tf.Tensor:
@@ -89,15 +87,13 @@ def reduce_sum(x, reduction_axes) -> tf.Tensor:
 
 def total_of(x, reduction_axes) -> tf.Tensor:
     """Return `tf.reduce_sum` over `reduction_axes`, which keep length 1, in its own order."""
-    axes = checks.axes(x, reduction_axes)
-    if _is_long(x, axes):
-        return _sum_in_blocks(x, axes)
-    return tf.reduce_sum(x, axes, keepdims=True)
+    if _is_long(x, reduction_axes):
+        return _sum_in_blocks(x, reduction_axes)
+    return tf.reduce_sum(x, reduction_axes, keepdims=True)
 
 
-def _in_turn(reduce, x, reduction_axes) -> tf.Tensor:
+def _in_turn(reduce, x, axes) -> tf.Tensor:
     """Of channels, the last position last: TensorFlow adds rows of few channels slowly."""
-    axes = checks.axes(x, reduction_axes)
     of_channels = axes[1:] and axes[-1] < len(x.shape) - 1
     turns = [axes[:-1], axes[-1:]] if of_channels else [axes]
     if any(_is_long(x, turn) for turn in turns):
@@ -120,7 +116,7 @@ def _is_long(x, axes: tuple[int, ...]) -> bool:
     kept = [a for a in range(len(x.shape)) if a not in axes and x.shape[a] != 1]
     lengths = [x.shape[axis] for axis in axes if kept and axis < kept[-1]]
     if None in lengths:
-        return not _XLA.get()
+        return not IN_THE_LABS_LOOP.get()
     return math.prod(lengths) > LONG
 
 

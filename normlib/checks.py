@@ -5,8 +5,9 @@ import inspect
 from collections.abc import Callable
 from numbers import Integral
 
-import numpy as np
 import tensorflow as tf
+
+from normlib.arithmetic import IN_THE_LABS_LOOP
 
 
 def arguments(per_channel: bool = False) -> Callable:
@@ -37,7 +38,9 @@ def arguments(per_channel: bool = False) -> Callable:
             outputs = op(*wide, **options)
             if not isinstance(outputs, tuple):
                 return tf.cast(outputs, x.dtype)
-            return tf.cast(outputs[0], x.dtype), *(representable(s, x) for s in outputs[1:])
+            statistics = [representable(s, x) for s in outputs[1:]]
+            with tf.control_dependencies(statistics):  # no step is taken on what overflowed
+                return tf.identity(tf.cast(outputs[0], x.dtype)), *statistics
 
         return checked
 
@@ -91,15 +94,18 @@ def axes_of(rank: int, given, name: str) -> tuple[int, ...]:
 def representable(statistic: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Return the statistic of `x`; raises ValueError for a finite `x` whose squares overflow.
 
-    Where TensorFlow computes eagerly: in a graph nothing can be raised, and the statistic is Inf.
+    In a graph it is TensorFlow's InvalidArgumentError. The lab's own loop looks for itself.
     """
-    lost = tf.executing_eagerly() and not np.isfinite(statistic).all()
-    if lost and np.size(x) and np.isfinite(x).all():
-        raise ValueError(
-            f"x is too large for {statistic.dtype.name}: its squares overflow, at elements up to "
-            f"{np.abs(x).max():.1g}. Divide x by a constant first, or cast it to float64."
-        )
-    return statistic
+    if IN_THE_LABS_LOOP.get():
+        return statistic
+    wrong = f"x is too large for {statistic.dtype.name}: its squares overflow. "
+    wrong += "Divide x by a constant first, or cast it to float64."
+    fits = tf.reduce_all(tf.math.is_finite(statistic))  # or `x` is itself empty or not finite
+    right = tf.cond(fits, lambda: True, lambda: ~tf.math.is_finite(tf.reduce_max(tf.abs(x))))
+    if tf.executing_eagerly() and not right:
+        raise ValueError(wrong)
+    with tf.control_dependencies([tf.debugging.Assert(right, [wrong])]):
+        return tf.identity(statistic)
 
 
 def _shape(parameter) -> tuple:

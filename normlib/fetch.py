@@ -71,7 +71,8 @@ def find(source: Source) -> Path:
         except (DataError, OSError, HTTPException, subprocess.SubprocessError) as error:
             tried.append(f"  {place}: {error}")
         else:
-            _warn_of_damage(tried)
+            for damaged in [line for line in tried if "SHA-256" in line]:
+                print(f"not used:{damaged}", file=sys.stderr)
             return folder
     raise DataError(_nothing_found(source, tried))
 
@@ -195,12 +196,6 @@ def _run(folder: Path, *command: str) -> None:
         lines = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
         cause = next(iter(lines), "no message")  # what follows the first error follows from it
         raise DataError(f"{command[0]} failed: {cause}")
-
-
-def _warn_of_damage(tried: list[str]) -> None:
-    for line in tried:
-        if "SHA-256" in line:
-            print(f"not used:{line}", file=sys.stderr)
 
 
 def _nothing_found(source: Source, tried: list[str]) -> str:

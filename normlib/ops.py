@@ -167,6 +167,7 @@ def direction(v, *, reduction_axes) -> tuple[tf.Tensor, tf.Tensor]:
 
     Divided by its largest element first, so that squares neither underflow nor overflow.
     """
+    reduction_axes = checks.axes(v, reduction_axes)
     largest = tf.stop_gradient(tf.reduce_max(tf.abs(v), reduction_axes, keepdims=True))
     scaled = tf.math.divide_no_nan(v, largest)
     square = total_of(tf.square(scaled), reduction_axes)

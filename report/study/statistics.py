@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from scipy.stats import binomtest, t, ttest_ind
+from scipy.stats import binomtest, norm, spearmanr, t, ttest_ind
 from statsmodels.stats.weightstats import DescrStatsW, ttost_ind
 
 from report.study.comparisons import Interval, interval
@@ -111,6 +111,18 @@ def share(differences: Sequence[float]) -> Finding:
     test = binomtest(int((differences > 0).sum()), int((differences != 0).sum()))
     low, high = test.proportion_ci(0.95)
     return Finding(test.statistic - 0.5, low - 0.5, high - 0.5, test.n, test.pvalue)
+
+
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> Interval:
+    """Spearman's rank correlation of n pairs, with its 95 % interval by Fisher's z.
+
+    atanh(r) has standard error sqrt((1 + r**2 / 2) / (n - 3)). Source: Bonett & Wright 2000.
+    """
+    r, n = float(spearmanr(x, y).statistic), len(x)
+    half = norm.ppf(0.975) * np.sqrt((1 + r**2 / 2) / (n - 3))
+    with np.errstate(divide="ignore"):  # of an order that is the same, or the reverse
+        low, high = np.tanh(np.arctanh(r) + half * np.array([-1, 1]))
+    return Interval(r, float(low), float(high), n)
 
 
 def weakest(findings: Sequence[Finding]) -> Finding:

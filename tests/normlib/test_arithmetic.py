@@ -91,7 +91,7 @@ def test_an_expression_is_compiled_once_however_often_it_stands_in_a_graph():
 def test_the_context_ends_with_its_block():
     with pytest.raises(ZeroDivisionError), arithmetic.xla():
         1 / 0  # noqa: B018
-    assert not arithmetic._XLA.get()
+    assert not arithmetic.IN_THE_LABS_LOOP.get()
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (0, 1), (1, 2), (0, 2), (1, 2, 3), (0,), (3,), ()])

@@ -303,6 +303,28 @@ def test_an_input_whose_squares_overflow_is_refused_and_right_in_double_precisio
     np.testing.assert_allclose(exact(tf.constant(x * scale), **training), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", NORMS)
+def test_in_a_model_that_is_fitted_it_is_refused_too_and_nothing_is_trained_on_it(name):
+    x, target = uneven(25, 4, 3, 5, 6).astype("float32"), np.zeros((4, 2))
+    model = keras.Sequential([NORMS[name](), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.fit(x, target, verbose=0)
+    before = model.get_weights()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too large for float32"):
+        model.fit(x * np.float32(1e20), target, verbose=0)
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize(("examples", "value"), [(0, 0.0), (4, np.nan), (4, np.inf)])
+def test_what_is_empty_or_not_finite_is_not_called_too_large(name, examples, value):
+    norm, x = NORMS[name](), np.full((examples, 3, 5, 6), value)
+    training = {"training": True} if name == "BN" else {}
+    for call in (norm, tf.function(norm)):
+        assert not np.isfinite(call(tf.constant(x, tf.float32), **training)).any()
+
+
 def test_an_input_that_is_not_finite_is_not_called_too_large():
     x = uneven(24, 4, 6).astype("float32")
     x[1, 2] = np.nan

@@ -3,12 +3,15 @@
 Records are given by (arm, seed), as `archive.read` returns them.
 """
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
+from normlib.arm import Arm
 from report.study import statistics
+from report.study.arms import OUR_LN
 from report.study.claims import findings
 from report.study.claims.book import BOOK
 from report.study.claims.findings import MissingRuns, Records
@@ -17,6 +20,7 @@ from report.study.comparisons import GUESS, signed
 from report.study.statistics import Finding
 
 MARGIN = BOOK["margins"]["points"]
+STARTS = {"normal": "N(0, 0.1²)", "he": "He's initialization"}
 
 
 def answers(family: str, records: Records) -> pd.DataFrame:
@@ -85,3 +89,34 @@ def in_words(answer: str, found: Finding) -> str:
     least = found.low if answer == "higher" else -found.high
     negligible = answer != "not resolved" and least < found.margin
     return f"{answer}, possibly negligible" if negligible else answer
+
+
+def by_arms(found: pd.DataFrame) -> dict[tuple[Arm, ...], pd.Series]:
+    """The rows of `answers` by the arms that they compare."""
+    return {QUESTIONS[row["id"]].settings(): row for _, row in found.iterrows()}
+
+
+def gains_table(found: pd.DataFrame) -> pd.DataFrame:
+    """One row per norm and place: its gain from either start, and how far the two gains differ."""
+    effects = by_arms(found)
+    norms = {row_name(arms[0]): arms for arms in effects if len(arms) == 4}
+    return pd.DataFrame(
+        {
+            "norm": name,
+            f"gain from {STARTS['normal']}": _brief(effects[arms[:2]]),
+            f"gain from {STARTS['he']}": _brief(effects[arms[2:]]),
+            "difference of the gains": _brief(effects[arms]),
+        }
+        for name, arms in norms.items()
+    )
+
+
+def row_name(arm: Arm) -> str:
+    """What normalizes, and where; after the convolution if it does not say."""
+    each = " (per element)" if arm == replace(OUR_LN, init=arm.init) else ""
+    return arm.mode.removeprefix("our ") + each
+
+
+def _brief(row: pd.Series) -> str:
+    mean, low, high = (signed(row[end]) for end in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high}): {row['in words']}"

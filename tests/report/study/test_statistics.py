@@ -225,3 +225,22 @@ UP, DOWN, FAR = finding(0.1, 0.5), finding(-0.5, -0.1), finding(0.21, 0.5, outsi
 )
 def test_verdict(claim, found, p, tost, expected):
     assert statistics.verdict(claim, found, p, tost, found.outside) == expected
+
+
+def test_the_rank_correlation_is_spearmans_and_its_interval_holds_the_true_one():
+    x, y = [1, 2, 3, 4, 5, 6, 7], [2, 1, 4, 3, 70, 6, 5]
+    ranks = np.array([2, 1, 4, 3, 7, 6, 5])
+    expected = 1 - 6 * np.sum((ranks - np.arange(1, 8)) ** 2) / (7 * 48)
+    assert statistics.rank_correlation(x, y).mean == pytest.approx(expected)
+    rng, rho = np.random.default_rng(3), 0.7
+    true, covered = 6 / np.pi * np.arcsin(rho / 2), 0  # of normal variables
+    for _ in range(1000):
+        a, b = rng.normal(size=(2, 22))
+        found = statistics.rank_correlation(a, rho * a + np.sqrt(1 - rho**2) * b)
+        covered += found.low < true < found.high
+    assert 0.93 < covered / 1000 < 0.97 and found.n == 22
+
+
+def test_a_perfect_order_has_an_interval_of_no_length():
+    found = statistics.rank_correlation([1, 2, 3, 4], [10, 20, 40, 80])
+    assert (found.low, found.mean, found.high) == (1, 1, 1)

@@ -1,0 +1,96 @@
+"""Figures of the answers: which norm, from which start, at which place, and why."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from normlib.arm import SHORT, Arm
+from report.study import comparisons
+from report.study.archive import Record
+from report.study.claim_figures import BAND
+from report.study.claims.answers import MARGIN, STARTS, by_arms, row_name
+from report.study.comparisons import Interval
+from report.study.figures import GREY, by_arm, style
+from report.study.statistics import rank_correlation
+
+FILLS = dict(zip(STARTS, ("none", "full"), strict=True))
+HALF = 0.17  # of the way between the two starts of a row
+
+
+def starts(records: Sequence[Record], found: pd.DataFrame) -> Figure:
+    """One row per norm and place: its accuracy from either start, and its gain over no norm there.
+
+    Seeds as faint dots, means with 95 % intervals; the band is the margin. found: the answers.
+    """
+    effects = by_arms(found)
+    accuracies = {arm: comparisons.final(records, arm).dropna() for arm in by_arm(records)}
+    names = list(dict.fromkeys(map(row_name, sorted(accuracies, key=_has_a_norm))))
+    size = (10.4, 0.42 * len(names) + 1.1)
+    figure, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True, width_ratios=(3, 2))
+    for arm, seeds in accuracies.items():
+        place = names.index(row_name(arm)) + (HALF if arm.init == "he" else -HALF)
+        left.plot(seeds, [place] * len(seeds), ".", alpha=0.25, **_look(arm))
+        _estimate(left, comparisons.interval(seeds.to_numpy()), place, arm)
+        if arm.norm == "none":
+            left.axvline(seeds.mean(), color=GREY, linewidth=0.8, linestyle=":")
+        else:
+            row = effects[arm, Arm(init=arm.init)]
+            _estimate(right, Interval(*row[["mean", "low", "high", "n"]]), place, arm)
+    right.axvspan(-MARGIN, MARGIN, color=BAND, linewidth=0)
+    right.axvline(0, color=GREY, linewidth=0.8)
+    left.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    left.set(xlabel="final test accuracy (%)")
+    right.set(xlabel="gain over no normalization (points)")
+    _name_the_starts(left, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    return figure
+
+
+def _has_a_norm(arm: Arm) -> bool:
+    return arm.norm != "none"
+
+
+def _look(arm: Arm) -> dict:
+    return {"color": style(arm)["color"], "fillstyle": FILLS[arm.init]}
+
+
+def _estimate(ax, found: Interval, place: float, arm: Arm) -> None:
+    ax.plot([found.low, found.high], [place, place], color=style(arm)["color"], linewidth=2)
+    ax.plot(found.mean, place, "o", markersize=6, **_look(arm))
+
+
+def _name_the_starts(ax, **place) -> None:
+    for init, start in STARTS.items():
+        ax.plot([], [], "o", color=GREY, fillstyle=FILLS[init], label=f"from {start}")
+    ax.legend(fontsize="small", **place)
+
+
+def before_the_first_step(
+    accuracies: pd.Series, first: pd.DataFrame, axes: dict[str, str]
+) -> Figure:
+    """Every arm's final accuracy over what it is like before its first step, a panel per measure.
+
+    accuracies: mean by arm; first: `first_step.table` of these arms; axes: a label for each of its
+    columns that is drawn. Titles give Spearman's rank correlation with its 95 % interval.
+    """
+    figure, panels = plt.subplots(1, len(axes), figsize=(10.4, 3.9), sharey=True)
+    for ax, (measure, label) in zip(panels, axes.items(), strict=True):
+        for arm, accuracy in accuracies.items():
+            ax.plot(first.loc[arm, measure], accuracy, "o", markersize=7, **_look(arm))
+        found = rank_correlation(first.loc[accuracies.index, measure], accuracies)
+        low, mean, high = (comparisons.signed(v) for v in (found.low, found.mean, found.high))
+        ax.set(xscale="log", xlabel=label, title=f"rank correlation {mean} ({low} to {high})")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3, 5)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter("")
+    panels[0].set(ylabel="final test accuracy (%)")
+    _name_the_starts_and_norms(panels[-1], accuracies.index)
+    return figure
+
+
+def _name_the_starts_and_norms(ax, arms: Sequence[Arm]) -> None:
+    for norm, arm in {SHORT.get(arm.norm, arm.mode): arm for arm in arms}.items():
+        ax.plot([], [], "o", label=norm, **_look(arm) | {"fillstyle": "full"})
+    _name_the_starts(ax, loc="center left", bbox_to_anchor=(1, 0.5))

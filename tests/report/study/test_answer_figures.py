@@ -1,0 +1,102 @@
+"""The figures and the table of family F, of made runs whose effects are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_runs import record
+
+from normlib.arm import Arm
+from report.study import answer_figures, first_step
+from report.study.claims import answers, questions
+from report.study.claims.questions import SEEDS
+from report.study.comparisons import interval
+
+ARMS = questions.of_family("F")
+
+
+@pytest.fixture(scope="module")
+def records():
+    rng = np.random.default_rng(31)
+    common = 0.88 + rng.normal(0, 0.003, 30)
+    values = {arm: common + rng.normal(0.001 * i, 0.002, 30) for i, arm in enumerate(ARMS)}
+    made = [
+        record(seed, arm=arm, test_accuracy=[float(value)])
+        for arm, accuracies in values.items()
+        for seed, value in zip(SEEDS["F"], accuracies, strict=True)
+    ]
+    return {r.key: r for r in made}
+
+
+@pytest.fixture(scope="module")
+def found(records):
+    return answers.answers("F", records)
+
+
+def accuracies(records, arm):
+    return np.array([100 * records[arm, seed].test_accuracy[0] for seed in SEEDS["F"]])
+
+
+def marks(ax, marker):
+    lines = [line for line in ax.lines if line.get_marker() == marker and len(line.get_xdata())]
+    return {
+        (round(float(line.get_ydata()[0]), 2), line.get_fillstyle()): line.get_xdata()
+        for line in lines
+    }
+
+
+def test_every_arm_stands_in_its_row_with_its_seeds_and_its_gain(records, found):
+    left, right = answer_figures.starts(list(records.values()), found).axes
+    names = [label.get_text() for label in left.get_yticklabels()]
+    assert names[0] == "no normalization" and len(set(names)) == len(names) == 11
+    seeds, means, gains = marks(left, "."), marks(left, "o"), marks(right, "o")
+    assert len(means) == 22 and len(gains) == 20
+    for arm in ARMS:
+        he = arm.init == "he"
+        place = names.index(answers.row_name(arm)) + (0.17 if he else -0.17)
+        key = round(place, 2), "full" if he else "none"
+        own = accuracies(records, arm)
+        np.testing.assert_allclose(sorted(seeds[key]), sorted(own))
+        assert means[key][0] == pytest.approx(own.mean())
+        if arm.norm != "none":
+            gain = own - accuracies(records, Arm(init=arm.init))
+            assert gains[key][0] == pytest.approx(gain.mean())
+            bars = [line.get_xdata() for line in right.lines if line.get_marker() == "None"]
+            low, high = interval(gain).low, interval(gain).high
+            assert any(np.allclose(bar, [low, high]) for bar in bars if len(bar) == 2)
+
+
+def test_a_run_that_diverged_is_no_dot(records, found):
+    arm, seed = ARMS[0], SEEDS["F"][0]
+    lost = record(seed, arm=arm, test_accuracy=[], train_loss=[], train_accuracy=[], diverged=3)
+    left, _ = answer_figures.starts(list((records | {lost.key: lost}).values()), found).axes
+    counts = sorted(len(line.get_xdata()) for line in left.lines if line.get_marker() == ".")
+    assert counts == [29, *[30] * 21]
+
+
+def test_the_table_has_both_gains_and_how_far_they_differ(records, found):
+    table = answers.gains_table(found).set_index("norm")
+    assert len(table) == 10
+    row = table.loc["LN (both, per channel)"]
+    arms = [Arm("layer", placement="both", per="channel", init=init) for init in ("normal", "he")]
+    gains = [accuracies(records, a) - accuracies(records, Arm(init=a.init)) for a in arms]
+    for cell, values in zip(row, (*gains, gains[0] - gains[1]), strict=True):
+        mean = f"{interval(values).mean:+.2f}".replace("-", "\N{MINUS SIGN}")
+        assert cell.startswith(f"{mean} (") and cell.split(": ")[1]
+
+
+def test_accuracy_stands_over_what_was_measured_with_its_rank_correlation():
+    arms = ARMS[:8]
+    first = pd.DataFrame({"loss": 2.0 ** np.arange(8), "slope": [3, 1, 2, 5, 4, 7, 6, 8]}, arms)
+    scored = pd.Series(np.arange(80.0, 88), arms)
+    axes = {"loss": "a loss", "slope": "a slope"}
+    rising, rest = answer_figures.before_the_first_step(scored, first, axes).axes
+    assert list(marks(rising, "o").values()) and rising.get_xlabel() == "a loss"
+    dots = [(line.get_xdata()[0], line.get_ydata()[0]) for line in rest.lines[:8]]
+    assert dots == list(zip(first["slope"], scored, strict=True))
+    assert rising.get_title() == "rank correlation +1.00 (+1.00 to +1.00)"
+    assert rest.get_title() == "rank correlation +0.88 (+0.33 to +0.98)"
+
+
+def test_what_is_measured_before_the_first_step_has_the_columns_that_are_drawn():
+    columns = first_step.table([Arm()], [3], "quick").columns
+    assert {"gradient, hidden", "loss"} <= set(columns)
