@@ -9,10 +9,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Its convolutions are several times faster; on older processors TensorFlow does not turn it on.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Whatever keras.json says: the ops are TensorFlow's, and so are the layers made of them.
-if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
-    raise ImportError(
-        f"normlib needs KERAS_BACKEND=tensorflow; it is {os.environ['KERAS_BACKEND']}."
-    )
+backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if "keras" in sys.modules:  # and has read keras.json already
+    backend = sys.modules["keras"].config.backend()
+if backend != "tensorflow":
+    raise ImportError(f"normlib needs KERAS_BACKEND=tensorflow; it is {backend}.")
 
 
 def _import_quietly(name: str) -> None:

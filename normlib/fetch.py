@@ -173,8 +173,7 @@ def _debian(source: Source, folder: Path) -> None:
         _download_with_own_lists(source, folder, error)
     (package,) = folder.glob(f"{source.package}*.deb")
     _run(folder, "dpkg-deb", "-x", str(package), "unpacked")
-    unpacked = folder / "unpacked" / source.system.relative_to("/")
-    for file in unpacked.iterdir():
+    for file in (folder / "unpacked" / source.system.relative_to("/")).iterdir():
         os.replace(file, folder / file.name)
 
 

@@ -38,6 +38,14 @@ def test_another_backend_of_keras_is_refused_in_one_sentence():
     )
 
 
+def test_a_keras_that_was_imported_with_another_backend_is_refused(tmp_path):
+    """As its keras.json may have said; the backends themselves are not installed here."""
+    (tmp_path / "keras.py").write_text("class config:\n    backend = staticmethod(lambda: 'torch')")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import keras, normlib.arm"
+    done = run(code)
+    assert done.stderr.endswith("normlib needs KERAS_BACKEND=tensorflow; it is torch.\n")
+
+
 @pytest.mark.slow
 def test_a_keras_json_with_another_backend_does_not_count(tmp_path, monkeypatch):
     (tmp_path / "keras.json").write_text('{"backend": "torch"}')
