@@ -53,7 +53,7 @@ OWNERS = {
     "shared": "one shared",
 }  # fmt: skip
 SETTINGS = {  # what a label says of them, where they are changed
-    "init": "{} init", "std": "std {:g}", "learning_rate": "learning rate {:g}",
+    "init": "He initialization", "std": "std {:g}", "learning_rate": "learning rate {:g}",
     "batch_size": "batch {}", "ulps": "{} ulp moved", "relu": "ReLU {}", "blocks": "{} blocks",
     "backward": "{} in the backward pass", "evaluation": "{} statistics in scoring",
     "shuffle": "{} shuffle", "scored_on": "on {}", "examples": "{} images", "network": "{}",

@@ -81,14 +81,18 @@ def _faster(what: str, results: list[Result], least: float) -> dict:
 
 def _overhead(groups: Groups, norm: str, most: float) -> dict:
     """What a free norm adds to the step of the plain arm without a norm, in percent."""
-    what, target = f"free {norm} over no norm, {HOW[0]}", f"at most {most:.0%} more"
+    what, target = f"free {norm} over no norm, {HOW[0]}", f"at most {_percent(most, 0)} more"
     mine, none = named(groups[norm], FREE), named(groups["none"], PLAIN)
     if why := none.missing or fault(mine, groups[norm][0]):
         return _row(what, target, why, None)
     added = mine.over(none) - 1
     middle = float(np.median(added))
-    measured = f"{middle:.1%} more ({added.min():.1%} to {added.max():.1%})"
+    measured = f"{_percent(middle)} more ({_percent(added.min())} to {_percent(added.max())})"
     return _row(what, target, measured, middle <= most)
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %".replace("-", "\N{MINUS SIGN}")
 
 
 def _of_memory(peaks: dict[str, list[float]]) -> list[dict]:
@@ -98,6 +102,6 @@ def _of_memory(peaks: dict[str, list[float]]) -> list[dict]:
     return [
         _row("peak memory of a run", f"at most {MEMORY_GB} GB", f"{most:.2f} GB ({arm})",
              most <= MEMORY_GB),
-        _row("peak memory after two epochs", f"at most {GROWTH:.0%} more than after one",
-             f"{growth:.1%} more", growth <= GROWTH),
+        _row("peak memory after two epochs", f"at most {_percent(GROWTH, 0)} more than after one",
+             f"{_percent(growth)} more", growth <= GROWTH),
     ]  # fmt: skip

@@ -29,14 +29,13 @@ def read(name: str = "") -> pd.DataFrame:
 def against_peers(table: pd.DataFrame) -> Figure:
     """One panel a norm: median milliseconds a step by contender, with lowest and highest block."""
     norms = list(dict.fromkeys(table["norm"]))
-    counts = [int((table["norm"] == norm).sum()) for norm in norms]
-    figure, axes = plt.subplots(
-        len(norms), 1, figsize=(7.4, 0.26 * sum(counts) + 0.35 * len(norms) + 0.6), sharex=True,
-        height_ratios=counts,
-    )  # fmt: skip
-    for ax, norm in zip(axes, norms, strict=True):
+    figure, axes = plt.subplots(-(-len(norms) // 2), 2, figsize=(10.4, 6), sharex=True)
+    for ax, norm in zip(axes.flat, norms, strict=False):
         _bars(ax, norm, table[table["norm"] == norm].dropna(subset=["lowest"]))
-    axes[-1].set(xlabel="milliseconds per step (minibatches of 100 images)", xlim=(0, None))
+    for empty in axes.flat[len(norms) :]:
+        empty.set_axis_off()
+    axes.flat[0].set(xlim=(0, None))
+    figure.supxlabel("milliseconds per step (minibatches of 100 images)", fontsize="medium")
     return figure
 
 
@@ -49,8 +48,8 @@ def _bars(ax, norm: str, rows: pd.DataFrame) -> None:
     ]
     spread = [median - rows["lowest"], rows["highest"] - median]
     ax.barh(rows["contender"], median, color=colors, xerr=spread, ecolor="black", height=0.7)
-    ax.set_ylabel(norm, rotation=0, ha="right", va="center", fontweight="bold")
-    ax.tick_params(axis="y", labelsize="small")
+    ax.set_title(norm, loc="left", fontweight="bold")
+    ax.tick_params(labelbottom=True)
     ax.invert_yaxis()
 
 

@@ -43,20 +43,26 @@ def table(frame: pd.DataFrame, number: str, caption: str) -> None:
     """Display the table under its caption, and save it under its number as CSV.
 
     A cell that names a notebook is shown as a link to it, by its number; numbers stand to the
-    right, texts to the left.
+    right, texts to the left. A number and an interval stay on one line.
     """
     save_table(frame, number)
     _caption(number, caption)
     frame = frame.rename_axis(columns=None)  # for which pandas would add an empty column
     html = frame.to_html(index=False, border=0)
     html = re.sub(r"<td>((\w\d)_\w+\.ipynb[^<]*)</td>", r'<td><a href="\1">\2</a></td>', html)
+    html = re.sub(r"\(([+−\d.]+) to ([+−\d.]+)\)", r"(\1&nbsp;to&nbsp;\2)", html)
     sides = cycle(["right" if _is_numeric(frame[name]) else "left" for name in frame])
-    html = re.sub("(?<=<t[dh])(?=>)", lambda _: f' style="text-align: {next(sides)}"', html)
+    html = re.sub("<t([dh])>", lambda tag: _cell(tag[1], next(sides)), html)
     display({"text/html": html, "text/plain": frame.to_string(index=False)}, raw=True)
 
 
 def _is_numeric(column: pd.Series) -> bool:
     return all(re.fullmatch(NUMBER, str(value)) for value in column)
+
+
+def _cell(kind: str, side: str) -> str:
+    whole = "; white-space: nowrap" if kind == "d" and side == "right" else ""
+    return f'<t{kind} style="text-align: {side}{whole}">'
 
 
 def save_table(frame: pd.DataFrame, name: str) -> None:

@@ -153,7 +153,7 @@ def test_a_target_without_one_of_the_peers_is_not_shown_unless_missed():
 def test_overhead_is_that_over_the_plain_arm_without_a_norm():
     groups = {"none": group(free=(9, 9, 9), plain=(10, 20, 10)), "BN": group(free=(11, 22, 12))}
     row = targets._overhead(groups, "BN", 0.11)
-    assert (row["met"], row["measured"]) == ("yes", "10.0% more (10.0% to 20.0%)")
+    assert (row["met"], row["measured"]) == ("yes", "10.0 % more (10.0 % to 20.0 %)")
     assert targets._overhead(groups, "BN", 0.09)["met"] == "no"
 
 

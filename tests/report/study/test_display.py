@@ -52,8 +52,20 @@ def test_a_table_has_numbers_to_the_right_and_texts_to_the_left(shown):
     for side, texts in columns.items():
         for column in texts:
             display.table(pd.DataFrame({"a": "x", "b": column}), "Table 2", "Sides.")
-            found = re.findall(r"<t[dh] style=\"text-align: (\w+)\">", outputs[-1][0]["text/html"])
+            found = re.findall(
+                r"<t[dh] style=\"text-align: (\w+)[;\"]", outputs[-1][0]["text/html"]
+            )
             assert found == ["left", side] * (1 + len(column))
+
+
+def test_a_number_and_an_interval_are_not_broken(shown):
+    outputs, _ = shown
+    effect = "+1.5 points (−0.2 to +3.0)"
+    display.table(pd.DataFrame({"share": ["12.0 %"], "effect": [effect]}), "Table 2", "Whole.")
+    html = outputs[-1][0]["text/html"]
+    assert html.count("nowrap") == 1 and 'nowrap">12.0 %</td>' in html
+    assert "points (−0.2&nbsp;to&nbsp;+3.0)</td>" in html
+    assert effect in outputs[-1][0]["text/plain"]
 
 
 def test_a_table_has_no_column_but_its_own(shown):
