@@ -46,8 +46,24 @@ local function with_all_headers(found)
   end
 end
 
+-- A sentence keeps some width beside the numbers of its row.
+local LONG = 40 -- characters
+
+local function with_room_for_sentences(found)
+  for _, body in ipairs(found.bodies) do
+    for _, row in ipairs(body.body) do
+      for _, cell in ipairs(row.cells) do
+        if utf8.len(pandoc.utils.stringify(cell.contents)) > LONG then
+          cell.classes:insert('sentence')
+        end
+      end
+    end
+  end
+end
+
 local function scrolling_table(found)
   with_all_headers(found)
+  with_room_for_sentences(found)
   local caption, id = pandoc.utils.blocks_to_inlines(found.caption.long), found.identifier
   if #caption == 0 then return pandoc.Div({ found }, scrolling('A table')) end
   found.caption, found.identifier = { long = {} }, ''

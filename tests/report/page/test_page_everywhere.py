@@ -105,6 +105,8 @@ def test_the_published_page_is_sound(browser, scheme, size):
     assert file.stat().st_size <= 4_000_000
     with opened(browser, file, size, color_scheme=scheme, reduced_motion="reduce") as page:
         assert faults(page) == [] and too_wide(page) == []
+        if size == DESKTOP:  # where there is room for every table
+            assert page.locator(".scroll[tabindex='0']").count() == 0
         assert page.locator("#lottery").is_visible() and re.match("What", page.title())
         page.evaluate(OPEN_ALL)
         assert faults(page) == []
