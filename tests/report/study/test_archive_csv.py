@@ -55,7 +55,7 @@ def test_the_release_is_of_the_present_archive(tmp_path):
     archive_csv.write(tmp_path, REPORT / "runs")
     for name in ("runs.csv", "epochs.csv"):
         same = (tmp_path / name).read_bytes() == (TABLES / name).read_bytes()
-        assert same, "the archive has changed since; run: python -m normlib.release"
+        assert same, "the archive has changed since; run: python -m report.study.archive_csv"
 
 
 def test_the_rows_are_those_of_the_archive_bit_by_bit():
