@@ -114,7 +114,7 @@ def _is_long(x, axes: tuple[int, ...]) -> bool:
     length is taken for a short one in the lab's own loop, which asks for xla.
     """
     kept = [a for a in range(len(x.shape)) if a not in axes and x.shape[a] != 1]
-    lengths = [x.shape[axis] for axis in axes if kept and axis < kept[-1]]
+    lengths = [x.shape[a] for a in axes] if kept and axes and min(axes) < kept[-1] else []
     if None in lengths:
         return not IN_THE_LABS_LOOP.get()
     return math.prod(lengths) > LONG
@@ -127,7 +127,8 @@ def _sum_in_blocks(x, axes: tuple[int, ...]) -> tf.Tensor:
         if x.shape[axis] is None or x.shape[axis] > BLOCK:
             x = _sums_of_blocks(x, axis)
         x = tf.reduce_sum(x, axis, keepdims=True)
-    return tf.ensure_shape(x, shape)
+    x.set_shape(shape)  # an operation for it would not convert to TFLite
+    return x
 
 
 def _sums_of_blocks(x, axis: int) -> tf.Tensor:

@@ -122,9 +122,7 @@ class Arm:
                     f"{name} must be one of {', '.join(valid)}; received {getattr(self, name)!r}."
                 )
         if (self.norm == "own") != bool(self.source):
-            raise ValueError(
-                "norm='own' and source go together; your_norm.arm(function) sets both."
-            )
+            raise ValueError("norm='own' and source go together; your_norm.arm sets both.")
         if self.norm not in NORMS.get((self.network, self.implementation), ()):
             there = [
                 f"{i}: {', '.join(norms)}" for (n, i), norms in NORMS.items() if n == self.network
@@ -162,8 +160,7 @@ class Arm:
             raise ValueError(f"examples must be at most {all_of_them}; received {self.examples}.")
         if self.batch_size > self.images:
             raise ValueError(
-                f"batch_size must be at most {self.images}, the images to train on; received "
-                f"{self.batch_size}."
+                f"batch_size must be at most {self.images}; received {self.batch_size}."
             )
 
     def _refuse_changes(self, *names: str) -> None:
@@ -202,12 +199,6 @@ class Arm:
         if self.norm == "own":
             return f"{self.source.split('def ')[1].split('(')[0]}{where}, yours"
         return f"{OWNERS[self.implementation]} {SHORT[self.norm]}{where}"
-
-    @property
-    def name(self) -> str:
-        """The arm's name in the archive: every setting that is not the default."""
-        changed = filter(self._changes, fields(self))
-        return "-".join(f"{f.name}={getattr(self, f.name)}" for f in changed) or "default"
 
     @property
     def trained(self) -> "Arm":

@@ -2,9 +2,10 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Integral
 
+import numpy as np
 import tensorflow as tf
 
 from normlib.arithmetic import IN_THE_LABS_LOOP
@@ -34,13 +35,14 @@ def arguments(per_channel: bool = False) -> Callable:
                 broadcasts(parameter, x, name)
             wide = widen(x, *(parameter for _, parameter in parameters))
             if options.get("weights") is not None:
+                broadcasts(options["weights"], x, "weights")
                 options["weights"] = tf.cast(options["weights"], wide[0].dtype)
             outputs = op(*wide, **options)
             if not isinstance(outputs, tuple):
                 return tf.cast(outputs, x.dtype)
             statistics = [representable(s, x) for s in outputs[1:]]
-            with tf.control_dependencies(statistics):  # no step is taken on what overflowed
-                return tf.identity(tf.cast(outputs[0], x.dtype)), *statistics
+            with tf.control_dependencies(statistics):  # nothing is made of what overflowed
+                return tuple(map(tf.identity, (tf.cast(outputs[0], x.dtype), *statistics)))
 
         return checked
 
@@ -77,7 +79,7 @@ def axes(x: tf.Tensor, reduction_axes) -> tuple[int, ...]:
 
 def axes_of(rank: int, given, name: str) -> tuple[int, ...]:
     """Return the axes counted from 0, in the order given; raises ValueError for wrong ones."""
-    given = (given,) if isinstance(given, Integral) else tuple(given)
+    given = tuple(given) if isinstance(given, Iterable) else (given,)
     whole = all(isinstance(a, Integral) for a in given)
     if (
         not whole
@@ -94,12 +96,13 @@ def axes_of(rank: int, given, name: str) -> tuple[int, ...]:
 def representable(statistic: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Return the statistic of `x`; raises ValueError for a finite `x` whose squares overflow.
 
-    In a graph it is TensorFlow's InvalidArgumentError. The lab's own loop looks for itself.
+    In a graph it is TensorFlow's InvalidArgumentError, of this replica and before anything is made
+    of the statistic; under XLA nothing is raised. The lab's own loop looks for itself.
     """
     if IN_THE_LABS_LOOP.get():
         return statistic
-    wrong = f"x is too large for {statistic.dtype.name}: its squares overflow. "
-    wrong += "Divide x by a constant first, or cast it to float64."
+    wrong = f"x is too large for {statistic.dtype.name}: its squares overflow, or their sum. "
+    wrong += "Divide x by a constant first, or compute in float64 (of a layer, its dtype)."
     fits = tf.reduce_all(tf.math.is_finite(statistic))  # or `x` is itself empty or not finite
     right = tf.cond(fits, lambda: True, lambda: ~tf.math.is_finite(tf.reduce_max(tf.abs(x))))
     if tf.executing_eagerly() and not right:
@@ -108,13 +111,14 @@ def representable(statistic: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         return tf.identity(statistic)
 
 
-def _shape(parameter) -> tuple:
-    return tuple(getattr(parameter, "shape", ()))  # a number has none
+def shape_of(parameter) -> tuple:
+    """The shape of a tensor, an array, a number or a list of them."""
+    return tuple(parameter.shape if hasattr(parameter, "shape") else np.shape(parameter))
 
 
 def broadcasts(parameter, x: tf.Tensor, name: str) -> None:
     """Raise ValueError unless the parameter's shape broadcasts to that of `x` as it is."""
-    shape = _shape(parameter)
+    shape = shape_of(parameter)
     pairs = zip(shape[::-1], tuple(x.shape)[::-1], strict=False)
     if len(shape) > len(x.shape) or any(n not in (1, m) and None not in (n, m) for n, m in pairs):
         raise ValueError(
@@ -125,17 +129,17 @@ def broadcasts(parameter, x: tf.Tensor, name: str) -> None:
 
 def constant_on(parameter, x: tf.Tensor, reduction_axes: tuple[int, ...], name: str) -> None:
     """Raise ValueError if the parameter varies along the axes averaged over."""
-    shape = (1,) * (len(x.shape) - len(_shape(parameter))) + _shape(parameter)
+    shape = (1,) * (len(x.shape) - len(shape_of(parameter))) + shape_of(parameter)
     if any(shape[a] != 1 for a in reduction_axes):
         raise ValueError(
             f"{name} must have length 1 on reduction_axes {reduction_axes}, one value a channel; "
-            f"received shape {_shape(parameter)} for x of shape {tuple(x.shape)}."
+            f"received shape {shape_of(parameter)} for x of shape {tuple(x.shape)}."
         )
 
 
 def grouped(channels: int | None, groups: int) -> None:
     """Raise ValueError unless the channels divide into the groups."""
-    if channels is None or groups < 1 or channels % groups:
+    if not isinstance(groups, Integral) or channels is None or groups < 1 or channels % groups:
         raise ValueError(
             f"groups must divide the channels, which must be known; received groups={groups} and "
             f"{channels} channels. For {channels} channels take groups=1 (all together) or "
@@ -145,10 +149,10 @@ def grouped(channels: int | None, groups: int) -> None:
 
 def channelwise(parameter, channels: int, name: str) -> None:
     """Raise ValueError unless the parameter is one number or one number a channel."""
-    if _shape(parameter) not in ((), (channels,)):
+    if shape_of(parameter) not in ((), (channels,)):
         raise ValueError(
             f"{name} must be one number, or one for each of the {channels} channels: shape () or "
-            f"({channels},); received shape {_shape(parameter)}."
+            f"({channels},); received shape {shape_of(parameter)}."
         )
 
 

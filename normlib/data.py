@@ -77,19 +77,13 @@ def load(profile: str, name: str = "Fashion-MNIST") -> Dataset:
     if _valid(profile) == "quick":
         with np.load(SAMPLE) as sample:
             return _scaled(*(sample[name] for name in Dataset._fields))
-    source = SOURCES[name]
-    folder = find(source)
-    train_images, train_labels, test_images, test_labels = (read(source, folder, f) for f in FILES)
-    return _scaled(
-        np.frombuffer(train_images, np.uint8, offset=16).reshape(-1, 28, 28),
-        np.frombuffer(train_labels, np.uint8, offset=8),
-        np.frombuffer(test_images, np.uint8, offset=16).reshape(-1, 28, 28),
-        np.frombuffer(test_labels, np.uint8, offset=8),
-    )
+    source, headers = SOURCES[name], (16, 8, 16, 8)  # bytes before the numbers
+    folder, files = find(source), zip(FILES, headers, strict=True)
+    return _scaled(*(np.frombuffer(read(source, folder, f), np.uint8, offset=n) for f, n in files))
 
 
-def _scaled(train_images, train_labels, test_images, test_labels) -> Dataset:
-    train, test = (i[..., None].astype(np.float32) for i in (train_images, test_images))
+def _scaled(train, train_labels, test, test_labels) -> Dataset:
+    train, test = (i.reshape(-1, 28, 28, 1).astype(np.float32) for i in (train, test))
     train /= 255  # in place: the images are most of a run's memory
     test /= 255
     return Dataset(train, train_labels.astype(np.int32), test, test_labels.astype(np.int32))

@@ -95,18 +95,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _batch_norm(self, x, mask, gamma, beta):
         norm = gradients.synchronized_batch_norm if self.synchronized else gradients.batch_norm
         gamma, beta = _along(gamma, x, [self.axis], 1.0), _along(beta, x, [self.axis], 0.0)
-        options = {"reduction_axes": self._reduction_axes, "weights": _weights(mask, x)}
+        weights = None if mask is None else tf.cast(tf.cast(mask, bool), x.dtype)[..., None]
+        options = {"reduction_axes": self._reduction_axes, "weights": weights}
         return norm(x, gamma, beta, epsilon=self.epsilon, **options)
 
     def _update(self, moving, new):
         new = tf.reshape(new, moving.shape)  # averaged as wide as it came, then rounded once
-        old = tf.cast(moving, new.dtype)
-        average = ops.moving_average(old, new, momentum=self.momentum)
+        average = ops.moving_average(tf.cast(moving, new.dtype), new, momentum=self.momentum)
         moving.assign(tf.cast(average, moving.dtype))
-
-
-def _weights(mask, x):
-    return None if mask is None else tf.cast(tf.cast(mask, bool), x.dtype)[..., None]
 
 
 @serializable

@@ -114,9 +114,7 @@ def split_groups(x, gamma, beta, groups: int, axis: int) -> tuple:
     split = [groups, x.shape[axis] // groups]
     shape = tf.concat([tf.shape(x)[:axis], split, tf.shape(x)[axis + 1 :]], 0)
     tail = [1] * (len(x.shape) - axis - 1)
-    gamma, beta = (
-        tf.reshape(p, split + tail) if len(getattr(p, "shape", ())) else p for p in (gamma, beta)
-    )
+    gamma, beta = (tf.reshape(p, split + tail) if checks.shape_of(p) else p for p in (gamma, beta))
     reduction_axes = [a for a in range(1, len(x.shape) + 1) if a != axis]
     return tf.reshape(x, shape), gamma, beta, reduction_axes
 

@@ -30,6 +30,10 @@ def check_outputs_last(layer, what: str) -> None:
 READ_THE_KERNEL = ("quantize", "enable_lora")  # methods that would take v for the weights
 
 
+def _has_another_kernel(layer) -> bool:
+    return bool(getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False))
+
+
 def _refuse(layer, what: str, *_, **__):
     raise ValueError(
         f"weight normalization gives {layer.name} its kernel at every call, so {what} would take "
@@ -51,7 +55,7 @@ class WeightNormalization(keras.layers.Wrapper):
 
     def __init__(self, layer, per_unit: bool = True, **kwargs):
         check_outputs_last(layer, "WeightNormalization")
-        if getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False):
+        if _has_another_kernel(layer):
             _refuse(layer, "a layer that is quantized or has LoRA weights")
         # Without autocast here: the norm is taken of v as it is stored.
         super().__init__(layer, autocast=False, **kwargs)
@@ -69,7 +73,10 @@ class WeightNormalization(keras.layers.Wrapper):
         self.v = self.layer.kernel
         self.reduction_axes = tuple(range(len(self.v.shape) - self.per_unit))
         shape = self.v.shape[-1:] if self.per_unit else ()
-        self.g = self.add_weight(name="g", shape=shape, initializer=self._norm, autocast=False)
+        dtype = checks.widen(self.v.value)[0].dtype.name  # of half precision, float32
+        self.g = self.add_weight(
+            name="g", shape=shape, dtype=dtype, initializer=self._norm, autocast=False
+        )
 
     def _norm(self, shape=(), dtype=None):
         _, norm = self._direction()
@@ -86,16 +93,22 @@ class WeightNormalization(keras.layers.Wrapper):
         return gradients.weight_norm(self.v.value, self.g, reduction_axes=self.reduction_axes)
 
     def call(self, x, **kwargs):
-        """Call the wrapped layer with the normalized kernel."""
-        return self._call_with({"kernel": self.kernel}, x, **kwargs)
+        """Call the wrapped layer with the normalized kernel; after `remove`, as it may be now."""
+        if _has_another_kernel(self.layer):
+            return self.layer(x, **kwargs)
+        return self._call_with([(self.v, self.kernel)], x, **kwargs)
 
-    def _call_with(self, values: dict, x, **kwargs):
+    def _call_with(self, values: list[tuple], x, **kwargs):
         # Inside this scope the layer reads these values where it would read its variables.
-        mapping = [(v, values.get(v.name, v.value)) for v in self.layer.variables]
+        mapping = [*((v, v.value) for v in self.layer.variables), *values]
         with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
             y = self.layer(x, **kwargs)
         for loss in scope.losses:
             self.add_loss(loss)
+        given = [id(variable) for variable, _ in values]
+        for variable in self.layer.non_trainable_variables:  # as of an activation with state
+            if id(variable) not in given:
+                variable.assign(scope.get_current_value(variable))
         return y
 
     def compute_output_shape(self, input_shape):
@@ -134,8 +147,8 @@ class WeightNormalization(keras.layers.Wrapper):
         unit, _ = self._direction()
         activation, self.layer.activation = self.layer.activation, keras.activations.linear
         try:
-            unit = tf.cast(unit, self.v.dtype)
-            t = self._call_with({"kernel": unit, "bias": tf.zeros(self.layer.bias.shape)}, x)
+            bias = tf.zeros_like(self.layer.bias.value)
+            t = self._call_with([(self.v, tf.cast(unit, self.v.dtype)), (self.layer.bias, bias)], x)
         finally:
             self.layer.activation = activation
         t = np.asarray(tf.cast(t, tf.float64)).reshape(-1, t.shape[-1])
@@ -174,14 +187,19 @@ def fold(layer, batch_norm) -> keras.layers.Layer:
     Source: Ioffe & Szegedy 2015, section 3.1 (inference is a fixed linear transform).
     """
     check_outputs_last(layer, "fold")
+    if not isinstance(batch_norm, keras.layers.BatchNormalization):
+        raise ValueError(f"fold needs a BatchNormalization; received {type(batch_norm).__name__}.")
+    is_wrapped = getattr(layer.quantize, "func", None) is _refuse
+    if is_wrapped or _has_another_kernel(layer) or not (layer.built and batch_norm.built):
+        raise ValueError(
+            "fold needs layers that are built, and weights that are baked by remove()."
+        )
     channels, shape = layer.kernel.shape[-1], layer.get_build_config()["input_shape"]
     if layer.activation is not keras.activations.linear:
         raise ValueError(
             f"fold needs a layer without activation; received {layer.activation.__name__}. Put the "
             "activation after the batch normalization."
         )
-    if not isinstance(batch_norm, keras.layers.BatchNormalization):
-        raise ValueError(f"fold needs a BatchNormalization; received {type(batch_norm).__name__}.")
     rank, found = len(layer.compute_output_shape(shape)), batch_norm.moving_mean.shape[0]
     if found != channels or batch_norm.axis not in (-1, rank - 1):
         raise ValueError(

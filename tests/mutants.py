@@ -177,7 +177,7 @@ MUTANTS = [
     Mutant("g starts at 1", "weight_norm.WeightNormalization.build",
            "initializer=self._norm", 'initializer="ones"', "wrapping_keeps_the_function"),
     Mutant("initialization from the raw kernel", "weight_norm.WeightNormalization._unit_moments",
-           '"kernel": unit', '"kernel": self.v.value', "initialization_standardizes_every_unit"),
+           'tf.cast(unit, self.v.dtype)', 'self.v.value', "initialization_standardizes_every_unit"),
     Mutant("folding forgets the mean", "weight_norm._affine", "beta - mean * scale", "beta",
            "folding_keeps_the_function"),
     Mutant("folding forgets epsilon", "weight_norm._affine", "variance + batch_norm.epsilon",

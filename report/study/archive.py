@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 
@@ -71,11 +72,18 @@ def _checksum(line: bytes) -> bytes:
     return sha256(line).hexdigest()[:16].encode()
 
 
+def name(arm: Arm) -> str:
+    """The arm's name in the archive: every setting that is not the default."""
+    changed = (f for f in fields(arm) if getattr(arm, f.name) != f.default)
+    return "-".join(f"{f.name}={getattr(arm, f.name)}" for f in changed) or "default"
+
+
 def file_name(arm: Arm) -> str:
     """The name of the arm's file; one that file systems would refuse is cut, and ends in a hash."""
-    if len(arm.name) <= LONGEST_NAME:
-        return f"{arm.name}.jsonl"
-    return f"{arm.name[: LONGEST_NAME - 17]}-{sha256(arm.name.encode()).hexdigest()[:16]}.jsonl"
+    whole = name(arm)
+    if len(whole) <= LONGEST_NAME:
+        return f"{whole}.jsonl"
+    return f"{whole[: LONGEST_NAME - 17]}-{sha256(whole.encode()).hexdigest()[:16]}.jsonl"
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def _run(record: Record) -> dict:
     del settings["source"]  # of norms of one's own, which are never archived
     whole = record.diverged is None
     return {
-        "arm": record.arm.name,
+        "arm": archive.name(record.arm),
         "label": record.arm.label,
         "seed": record.seed,
         "protocol": record.protocol,
@@ -63,7 +63,7 @@ def epochs(records: Iterable[Record]) -> pd.DataFrame:
 def _epochs(record: Record) -> list[dict]:
     curves = zip(*(getattr(record, name) for name in CURVES), strict=True)
     return [
-        {"arm": record.arm.name, "seed": record.seed, "epoch": epoch}
+        {"arm": archive.name(record.arm), "seed": record.seed, "epoch": epoch}
         | dict(zip(CURVES, values, strict=True))
         for epoch, values in enumerate(curves, 1)
     ]

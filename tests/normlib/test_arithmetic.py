@@ -111,6 +111,8 @@ LONG = {  # 1e6 elements and more where they are added
     "features": ((2, 1_200_007), (1,)),
     "first axis last": ((2, 1_300_003), (1,)),
     "positions": ((1, 1_100_003, 1), (0, 1)),
+    "images, channels first": ((32, 3, 200, 210), (0, 2, 3)),
+    "the last of two": ((1001, 2, 1003), (0, 2)),
 }
 
 
@@ -152,6 +154,14 @@ def test_the_gradient_of_beta_counts_beyond_two_to_the_24(shape):
 def test_a_masks_elements_are_counted_beyond_two_to_the_24():
     mean = arithmetic.reduce_mean(tf.ones((20_000_000, 1)), (0,), tf.ones((20_000_000, 1)))
     np.testing.assert_array_equal(mean, [[1.0]])
+
+
+def test_the_gradient_of_beta_of_channels_first_keeps_its_digits():
+    rng = np.random.default_rng(6)
+    gradient = rng.normal(10, 1, (32, 3, 200, 210)).astype("float32")
+    found = arithmetic.sum_like(tf.constant(gradient), tf.zeros((3, 1, 1)))
+    expected = gradient.astype(float).sum((0, 2, 3), keepdims=True)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_long_kernels_have_their_length():

@@ -90,7 +90,7 @@ def test_the_readings_of_layer_norm_are_told_apart():
 def test_an_arm_by_the_shortcut_is_told_apart():
     plain = [Arm(norm) for norm in ("none", "batch", "layer", "weight")]
     free = [replace(arm, implementation="free") for arm in plain]
-    assert len({arm.label for arm in plain + free}) == len({a.name for a in plain + free}) == 8
+    assert len({arm.label for arm in plain + free}) == 8
 
 
 def test_the_defaults_are_those_that_the_archive_was_made_with():
@@ -110,7 +110,7 @@ def test_the_defaults_are_those_that_the_archive_was_made_with():
     [
         ({"batch_size": 0}, "batch_size must be a whole number, 1 or more; received 0"),
         ({"batch_size": 10.5}, "batch_size must be a whole number"),
-        ({"batch_size": 2001, "profile": "quick"}, "batch_size must be at most 2000, the images"),
+        ({"batch_size": 2001, "profile": "quick"}, "batch_size must be at most 2000; received"),
         ({"batch_size": 200, "examples": 150}, "batch_size must be at most 150"),
         ({"batch_size": 60_000, "scored_on": "validation"}, "batch_size must be at most 55000"),
         ({"learning_rate": "a"}, "learning_rate must be a finite number, 0 or more; received 'a'"),
@@ -138,7 +138,6 @@ def test_what_cannot_train_is_one_sentence(settings, message):
 def test_numpys_numbers_are_pythons():
     arm = Arm(batch_size=np.int64(50), learning_rate=np.float64(0.1), epochs=np.int32(2), std=1)
     assert arm == Arm(batch_size=50, learning_rate=0.1, epochs=2, std=1.0)
-    assert arm.name == "learning_rate=0.1-batch_size=50-epochs=2-std=1.0"
     kinds = {name: type(value) for name, value in asdict(arm).items()}
     assert kinds["batch_size"] is int and kinds["learning_rate"] is kinds["std"] is float
 

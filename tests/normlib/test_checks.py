@@ -31,6 +31,14 @@ WRONG = [
     ("group_norm", (X, ONES[:5], ONES), {"groups": 2}, "each of the 6 channels"),
     ("batch_norm", (X, ONES, X), {"reduction_axes": (0, 1)}, "beta must have length 1"),
     ("normalize", (X[:1], X, X, ONES, ONES), {"epsilon": 0.1}, "mean must broadcast"),
+    ("layer_norm", (X[:, :, :1], [1.0, 2.0, 3.0], 0.0), {"reduction_axes": 1}, "gamma must broad"),
+    ("batch_norm", (X, [[1.0]] * 5, ONES), {"reduction_axes": (0, 1)}, "gamma must have length 1"),
+    ("group_norm", (X, [1.0, 1.0], ONES), {"groups": 2}, "each of the 6 channels"),
+    ("group_norm", (X, ONES, ONES), {"groups": 2.0}, "groups must divide"),
+    ("layer_norm", (X, ONES, ONES), {"reduction_axes": None}, "distinct whole numbers"),
+    ("layer_norm", (X, ONES, ONES), {"reduction_axes": 1.0}, "distinct whole numbers"),
+    ("batch_norm", (X, ONES, ONES), {"reduction_axes": (0, 1), "weights": ONES[:5]},
+     "weights must broadcast"),
     ("weight_norm", (tf.ones((2, 3), tf.int64), 1.0), {"reduction_axes": 0}, "v must hold"),
 ]  # fmt: skip
 
@@ -66,3 +74,9 @@ def test_arrays_are_taken_as_tensors():
     for module in (ops, gradients):
         y = module.rms_norm(x, np.ones(6), reduction_axes=-1)
         assert y.dtype == tf.float64
+
+
+def test_a_list_is_as_good_as_a_tensor():
+    gamma, beta = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.5] * 6
+    expected = ops.group_norm(X, tf.constant(gamma), tf.constant(beta), groups=3)
+    np.testing.assert_array_equal(ops.group_norm(X, gamma, beta, groups=3), expected)

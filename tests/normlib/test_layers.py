@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from samples import uneven
 
-from normlib import layers
+from normlib import gradients, layers, ops
 
 CASES = [
     ("BatchNormalization", {"axis": -1}, (6, 5)),
@@ -314,6 +314,42 @@ def test_in_a_model_that_is_fitted_it_is_refused_too_and_nothing_is_trained_on_i
         model.fit(x * np.float32(1e20), target, verbose=0)
     for weight, old in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
+
+
+@pytest.mark.parametrize("module", [ops, gradients], ids=["ops", "gradients"])
+def test_no_statistic_leaves_an_op_whose_squares_overflow(module):
+    """Not even the mean, which is sound: it would be of another step than the variance."""
+    mean = tf.Variable(tf.zeros((1, 6)))
+
+    @tf.function
+    def step(x):
+        _, new, _ = module.batch_norm(x, 1.0, 0.0, reduction_axes=0)
+        mean.assign(new)
+
+    for _ in range(10):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="too large"):
+            step(tf.constant(uneven(26, 9, 6) * 1e20, tf.float32))
+    np.testing.assert_array_equal(mean, np.zeros((1, 6)))
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_a_model_of_images_of_any_size_converts_to_tflite(name):
+    model = keras.Sequential([keras.Input((None, None, 6)), by_channel(NORMS[name]())])
+    converted = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    interpreter = tf.lite.Interpreter(model_content=converted)
+    x = uneven(27, 1, 5, 7, 6).astype("float32")
+    (given,), (found,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.resize_tensor_input(given["index"], x.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(given["index"], x)
+    interpreter.invoke()
+    np.testing.assert_allclose(interpreter.get_tensor(found["index"]), model(x), atol=1e-5)
+
+
+def by_channel(norm):
+    """The norm, or one of its kind whose parameters do not depend on the image's size."""
+    several = isinstance(norm, layers.LayerNormalization)
+    return layers.LayerNormalization() if several else norm
 
 
 @pytest.mark.parametrize("name", NORMS)

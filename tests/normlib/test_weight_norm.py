@@ -156,6 +156,16 @@ def test_fold_refuses_what_it_cannot_fold():
         weight_norm.fold(dense, keras.layers.LayerNormalization())
     with pytest.raises(ValueError, match="fold takes layers"):
         weight_norm.fold(keras.layers.ReLU(), norm)
+    for layer in (keras.layers.Dense(3), wrapped_dense().layer, with_low_rank_weights()):
+        with pytest.raises(ValueError, match=r"that are built, and weights .* baked by remove"):
+            weight_norm.fold(layer, norm)
+
+
+def with_low_rank_weights():
+    layer = keras.layers.Dense(5)
+    layer.build((None, 4))
+    layer.enable_lora(2)
+    return layer
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16"])
@@ -206,6 +216,56 @@ def test_low_rank_adaptation_is_refused_and_what_was_removed_takes_both():
     other = wrapped_dense().remove()
     other.quantize("int8")
     assert other.quantization_mode == "int8"
+
+
+def test_a_model_with_what_was_removed_is_quantized_as_without_the_wrapper():
+    model = keras.Sequential([keras.Input((4,)), wrapped_dense()])
+    alone = keras.models.clone_model(keras.Sequential([keras.Input((4,)), model.layers[0].layer]))
+    x = tf.constant(uneven(3, 5, 4), tf.float32)
+    alone.set_weights(model.layers[0].remove().get_weights())
+    model.quantize("int8")
+    alone.quantize("int8")
+    np.testing.assert_array_equal(model(x), alone(x))
+
+
+def test_an_activation_with_a_state_keeps_it():
+    wrapped = layers.WeightNormalization(
+        keras.layers.Dense(4, activation=keras.layers.BatchNormalization(momentum=0.5))
+    )
+    x = tf.constant(uneven(6, 9, 4) + 3, tf.float32)
+    t = x @ (wrapped(x, training=True), wrapped.kernel)[1]
+    norm = wrapped.layer.activation
+    np.testing.assert_allclose(norm.moving_mean, 0.5 * np.mean(t, 0), rtol=1e-5)
+    before = [v.numpy() for v in wrapped.non_trainable_variables]
+    wrapped(x, training=False)
+    for variable, old in zip(wrapped.non_trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable, old)
+
+
+def test_an_activation_with_a_kernel_of_its_own_keeps_that():
+    plain = keras.layers.Dense(4, activation=keras.layers.Dense(4))
+    x = tf.constant(uneven(6, 9, 4), tf.float32)
+    expected = plain(x)
+    np.testing.assert_allclose(layers.WeightNormalization(plain)(x), expected, rtol=1e-5)
+
+
+def test_a_frozen_layer_keeps_its_v():
+    wrapped = wrapped_dense()
+    wrapped.trainable = False
+    v = wrapped.v.numpy()
+    wrapped(tf.constant(uneven(3, 5, 4), tf.float32), training=True)
+    np.testing.assert_array_equal(wrapped.v, v)
+
+
+def test_a_length_beyond_half_precision():
+    plain = keras.layers.Dense(3, dtype="float16")
+    x = tf.constant(uneven(6, 2, 4608) / 1e4, tf.float16)
+    plain.build(x.shape)
+    plain.kernel.assign(1500 * np.random.default_rng(4).normal(size=(4608, 3)))
+    expected = plain(x)
+    wrapped = layers.WeightNormalization(plain)
+    assert np.isfinite(expected).all() and np.min(np.abs(wrapped(x))) > 0
+    np.testing.assert_allclose(wrapped(x), expected, rtol=0.02, atol=0.02 * np.abs(expected).max())
 
 
 def test_the_kernel_in_use_can_be_read():

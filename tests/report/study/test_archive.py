@@ -27,6 +27,14 @@ def test_round_trip_keeps_every_bit(tmp_path):
     assert found.arm == written.arm
 
 
+def test_an_arm_is_named_by_what_is_not_the_default():
+    arm = Arm(batch_size=np.int64(50), learning_rate=np.float64(0.1), epochs=np.int32(2), std=1)
+    assert archive.name(arm) == "learning_rate=0.1-batch_size=50-epochs=2-std=1.0"
+    assert (
+        archive.name(Arm()) == "default" and archive.file_name(Arm("batch")) == "norm=batch.jsonl"
+    )
+
+
 def test_a_diverged_run_comes_back(tmp_path):
     written = record(
         diverged=4,
@@ -275,5 +283,5 @@ def test_an_arm_with_every_setting_changed_has_a_file_that_can_be_made(tmp_path)
     other = dataclasses.replace(long, examples=12346)
     for arm in (long, other):
         archive.append(record(arm=arm), tmp_path)
-    assert len(long.name) > 255 and len(list(tmp_path.glob("*.jsonl"))) == 2
+    assert len(archive.name(long)) > 255 and len(list(tmp_path.glob("*.jsonl"))) == 2
     assert {arm for arm, _ in archive.read([tmp_path])} == {long, other}
