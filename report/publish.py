@@ -68,10 +68,11 @@ def speed(tables: Path) -> str:
     none = _times(free["times no norm"].drop("none"), 2)
     script = rows[rows["contender"].str.startswith("the published")]["times ours"].iloc[0]
     return (
-        f"On {what['threads']} threads of a processor {what['cpu']}, a training step with a norm, "
-        f"by this lab's shortcut,\ntakes {none} as long as one\n"
-        "without. The fastest of Keras's `fit` and PyTorch (eager, channels last, compiled) takes\n"
-        f"{peers} as long\nas the shortcut. The published script's way, without a norm, takes "
+        f"On {what['threads']} threads of a processor {what['cpu']} (family, model, stepping), a\n"
+        f"training step with a norm, by this lab's shortcut, takes {none} as long as the\n"
+        "plain step without a norm. The fastest of Keras's `fit` and PyTorch (eager, channels\n"
+        f"last, compiled) takes {peers} as long\nas the shortcut. "
+        "The published script's way, without a norm, takes "
         f"{script:.0f} times as long as the lab's plain one.\n"
     )
 

@@ -98,7 +98,7 @@ def _kernels(found: pd.DataFrame, arm: Arm) -> list[dict]:
             "norm": arm.mode,
             "kernel": kernel,
             "squared ratio, mean over units: deviation from 1": f"{100 * means[kernel]:.1f} %",
-            "largest deviation of a single unit": f"{100 * units(kernel):.0f} %",
+            "largest deviation of a single unit": f"{100 * units(kernel):.1f} %",
             "final length over that without WN": times(lengths[kernel]),
         }
         for kernel in KERNELS
