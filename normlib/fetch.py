@@ -25,7 +25,7 @@ FILES = (
 )  # fmt: skip
 
 TIMEOUT = 30  # seconds without an answer
-HINT = "`lab.py report --profile quick`, and notebooks with NORMLIB_PROFILE=quick, need no data."
+NO_DATA = "`lab.py report --profile quick`, and notebooks with NORMLIB_PROFILE=quick, need no data."
 
 
 class DataError(RuntimeError):
@@ -82,7 +82,7 @@ def _chosen(source: Source, folder: Path) -> Path:
         raise DataError(
             f"{source.variable} is {folder}, which cannot be used: {error}\n"
             f"Put the published files there, or unset {source.variable} to have them found or "
-            f"fetched.\n{HINT}"
+            f"fetched.\n{NO_DATA}"
         ) from error
     return folder
 
@@ -201,5 +201,5 @@ def _nothing_found(source: Source, tried: list[str]) -> str:
         "If Keras's cache has no room or may not be written, set KERAS_HOME to another folder.",
         f"Or put {', '.join(f'{name}.gz' for name in FILES)} into a folder,",
         f"and set {source.variable} to it.",
-        HINT,
+        NO_DATA,
     ])  # fmt: skip
