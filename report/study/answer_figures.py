@@ -82,7 +82,7 @@ def before_the_first_step(
         found = rank_correlation(first.loc[accuracies.index, measure], accuracies)
         low, mean, high = (comparisons.signed(v) for v in (found.low, found.mean, found.high))
         ax.set(xscale="log", xlabel=label, title=f"rank correlation {mean} ({low} to {high})")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3, 5)))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3, 6)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter("")
     panels[0].set(ylabel="final test accuracy (%)")

@@ -76,17 +76,17 @@ def _in_words(arm: str) -> str:
 
 def shares(draws: pd.DataFrame) -> Figure:
     """Bars of how often each sentence of the replication lottery holds, a tick where chance is."""
-    figure, ax = plt.subplots(figsize=(9, 0.6 * len(draws) + 0.9))
+    figure, ax = plt.subplots(figsize=(7.6, 0.62 * len(draws) + 0.9))
     places = range(len(draws))
     percent = 100 * draws[["share of draws", "chance"]]
     ax.barh(places, percent["share of draws"], 0.6, color=BLUE, alpha=0.6, linewidth=0)
     for place, share, right in zip(
         places, percent["share of draws"], percent.max(axis=1), strict=True
     ):
-        ax.text(right + 1.5, place, f"{share:.1f}", va="center", fontsize="small")
+        ax.text(right + 1.5, place, f"{share:.2g}", va="center", fontsize="small")
     ax.vlines(percent["chance"], [p - 0.42 for p in places], [p + 0.42 for p in places],
               color="black", linewidth=2)  # fmt: skip
-    ax.set(yticks=places, yticklabels=[textwrap.fill(s, 60) for s in draws["sentence"]])
+    ax.set(yticks=places, yticklabels=[textwrap.fill(s, 46) for s in draws["sentence"]])
     ax.set(xlabel="draws in which the sentence holds (%)", xlim=(0, 100))
     ax.invert_yaxis()
     return figure

@@ -66,7 +66,7 @@ def parts(table: pd.DataFrame) -> Figure:
     ax.plot([], "s", color="white", markeredgecolor=figures.GREY, label="norm, in its colour")
     ax.set(xlabel="milliseconds per step, one thread")
     ax.invert_yaxis()
-    figure.legend(fontsize="x-small", ncols=6, loc="outside lower center")
+    figure.legend(fontsize="small", ncols=3, loc="outside lower center")
     return figure
 
 

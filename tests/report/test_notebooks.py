@@ -135,6 +135,14 @@ def test_every_figure_has_a_caption_and_alt_text(notebook):
             assert re.match(r"\*\*Figure A?\d+\.\*\* .{30}", after.data["text/markdown"])
 
 
+def test_captions_have_at_most_40_words():
+    shown = [output for file in FILES for output in outputs(nbformat.read(file, 4))]
+    texts = [output.get("data", {}).get("text/markdown", "") for output in shown]
+    captions = [re.split(r"^\*\*(?:Figure|Table) A?\d+\.\*\* ", text)[1:] for text in texts]
+    captions = [words.split() for found in captions for words in found]
+    assert len(captions) > 60 and [words for words in captions if len(words) > 40] == []
+
+
 def numbers(kind, texts):
     return [found for text in texts for found in re.findall(rf"{kind} (A?\d+)\b", text)]
 

@@ -53,7 +53,7 @@ def shown():
 
 def test_there_are_ten():
     assert len(SLIDES) == 10 and SOURCE.count("#slide(") == 10
-    assert sum("shows" in named(slide) for slide in SLIDES) == 7
+    assert sum("shows" in named(slide) for slide in SLIDES) == 8
 
 
 @every_slide
@@ -75,7 +75,7 @@ def test_a_number_is_one_of_the_tables_that_the_slide_names(slide):
 
 @every_slide
 def test_a_slide_is_brief(slide):
-    if "shows" in named(slide):
+    if "shows" in named(slide) and "flat: true" not in slide:  # where no words stand beside it
         assert 10 < len(words(slide)) <= 35
 
 
