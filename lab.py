@@ -105,6 +105,12 @@ def main(arguments=None):
         return 128 + number_of(stop)
 
 
+OPTIONS_OF = {
+    "profile": ["report"], "publish": ["report", "sweep", "bench"],
+    "torch_python": ["bench"], "all": ["test"],
+}  # fmt: skip
+
+
 def parse(arguments):
     if arguments is None:
         arguments = sys.argv[1:]
@@ -139,14 +145,10 @@ def parse(arguments):
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command in ("setup", "report", "bench"):
         parser.error("{} does not know {}".format(options.command, " ".join(rest)))
-    if options.profile and options.command != "report":
-        parser.error("--profile is an option of report alone")
-    if options.publish and options.command not in ("report", "sweep", "bench"):
-        parser.error("--publish is an option of report, sweep and bench")
-    if options.torch_python and options.command != "bench":
-        parser.error("--torch-python is an option of bench alone")
-    if options.all and options.command != "test":
-        parser.error("--all is an option of test alone")
+    for name, commands in OPTIONS_OF.items():
+        if getattr(options, name) and options.command not in commands:
+            option = name.replace("_", "-")
+            parser.error("--{} is an option of {}".format(option, ", ".join(commands)))
     return options, rest
 
 

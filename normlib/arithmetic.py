@@ -42,7 +42,11 @@ def one_pass(expression: Callable[[], tf.Tensor]) -> tf.Tensor:
 
 @functools.cache
 def _compiled(code: types.CodeType) -> Callable:
-    """The lambda's code as a function of what it closes over, so that it is compiled only once."""
+    """The lambda's code as a compiled function of the tensors that it closes over.
+
+    Each call of an op makes a new lambda, which tf.function would compile again; their code is one
+    and the same object. The only global that it may use is `tf`.
+    """
 
     def call(*tensors):
         return types.FunctionType(code, {"tf": tf}, closure=tuple(map(types.CellType, tensors)))()
@@ -81,19 +85,26 @@ def reduce_mean(x, reduction_axes, weights=None) -> tf.Tensor:
 
 
 def reduce_sum(x, reduction_axes) -> tf.Tensor:
-    """Return `tf.reduce_sum` of `x` over `reduction_axes`, which keep length 1."""
+    """Return `tf.reduce_sum` of `x` over `reduction_axes`, which keep length 1: of activations.
+
+    Faster there than `total_of`, and rounded otherwise, since it takes the axes in turns.
+    """
     return _in_turn(tf.reduce_sum, x, reduction_axes)
 
 
 def total_of(x, reduction_axes) -> tf.Tensor:
-    """Return `tf.reduce_sum` over `reduction_axes`, which keep length 1, in its own order."""
+    """Return `tf.reduce_sum` of `x` over `reduction_axes`, all at once: of masks and kernels."""
     if _is_long(x, reduction_axes):
         return _sum_in_blocks(x, reduction_axes)
     return tf.reduce_sum(x, reduction_axes, keepdims=True)
 
 
 def _in_turn(reduce, x, axes) -> tf.Tensor:
-    """Of channels, the last position last: TensorFlow adds rows of few channels slowly."""
+    """`reduce`, tf.reduce_sum or tf.reduce_mean, of `x` over the axes in turns.
+
+    Where the channels, the last axis, stay, the last of the axes goes after the others: until then
+    TensorFlow adds long rows, of width times channels; rows of channels alone it adds slowly.
+    """
     of_channels = axes[1:] and axes[-1] < len(x.shape) - 1
     turns = [axes[:-1], axes[-1:]] if of_channels else [axes]
     if any(_is_long(x, turn) for turn in turns):

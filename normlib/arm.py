@@ -31,16 +31,16 @@ NORMS = {  # that exist, by network and implementation
 }
 
 
-def _finite(value) -> bool:
+def _finite_from_0(value) -> bool:
     return math.isfinite(value) and value >= 0
 
 
 MOST_BLOCKS = 8  # a run has ten seeds for its kernels: see `model.py`
 IMAGES = {"full": 60_000, "quick": 2_000}  # to train on
 NUMBERS = {  # what each number must be, and in words; those of whole numbers are kept as int
-    "learning_rate": (Real, _finite, "a finite number, 0 or more"),
+    "learning_rate": (Real, _finite_from_0, "a finite number, 0 or more"),
     "momentum": (Real, lambda v: 0 <= v < 1, "a number from 0 to below 1"),
-    "std": (Real, _finite, "a finite number, 0 or more"),
+    "std": (Real, _finite_from_0, "a finite number, 0 or more"),
     "batch_size": (Integral, lambda v: v >= 1, "a whole number, 1 or more"),
     "epochs": (Integral, lambda v: v >= 1, "a whole number, 1 or more"),
     "examples": (Integral, lambda v: v >= 0, "a whole number, 0 for all images"),
@@ -65,8 +65,8 @@ SETTINGS = {  # what a label says of them, where they are changed
 class Arm:
     """One configuration to compare; the defaults are the published report's.
 
-    norm, implementation: what normalizes, and whose: "published" is the published script's (see
-        `variants.py`), "free" ours by a shortcut, at almost no cost (see `free.py`), and norm "own"
+    norm, implementation: what normalizes, and whose: "published" is the published script's, "free"
+        ours by a shortcut (see `free.py`), "shared" one BN for all rows of an image; norm "own" is
         a reader's, by its `source`, added as `model.py` says
     placement, relu: where the norm sits, after the convolutions, the hidden layer, or both, and
         whether ReLU comes after it or before; weight norm reparameterizes all kernels
@@ -79,7 +79,7 @@ class Arm:
     scored_on, examples: the test images, or a split of the training images, on which anything is
         chosen; how many images to train on, 0 for all
     ulps: units in the last place by which one weight is moved
-    network: the lab's convolutional one, or the one that reads rows (see `model.py`)
+    network: the lab's convolutional one (see `model.py`), or one that reads an image row by row
     probe: the name of what is measured on the way
     dataset: Fashion-MNIST, of which alone there is a sample for the quick profile, or MNIST
     per: what LN after the convolution has a gamma and a beta for: each element of the image, each

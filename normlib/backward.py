@@ -21,8 +21,9 @@ def batch_norm(
     dgamma = sum(dy * x_hat);  dbeta = sum(dy)
 
     share: what each element has of the mean, 1 / n or weights / sum_S(weights); dmean, dvariance:
-    gradients at the returned statistics, 0 unless the loss reads them; `total` sums over replicas
-    (`gradients.py`), else nothing. Source: Ioffe & Szegedy 2015, section 3; the mask adds `share`.
+    gradients at the returned statistics, 0 unless the loss reads them; `total` makes of the four
+    sums those over all replicas (`gradients.py`), and returns them as they are where there is one.
+    Source: Ioffe & Szegedy 2015, section 3; the mask adds `share`.
     """
     inv_std = tf.math.rsqrt(variance + epsilon)
     sum_dy = reduce_sum(dy, reduction_axes)

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from normlib.arm import Arm
+from normlib.arm import VALID, Arm
 from normlib.fetch import FILES, DataError, Source, find, read
 
 SAMPLE = Path(__file__).with_name("fashion_mnist_sample.npz")
-PROFILES = ("full", "quick")
+PROFILES = VALID["profile"]
 SOURCES = {
     "Fashion-MNIST": Source(
         name="Fashion-MNIST",

@@ -77,7 +77,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _clean(build: Path, folders: Iterable[str] = ("notebooks",)) -> None:
+def _clean(build: Path, folders: Iterable[str]) -> None:
     """Keep the reader's own runs and benchmark; what notebooks write is written anew.
 
     What is published shows the live runs of its own notebooks only.

@@ -33,7 +33,7 @@ def failures(executed: dict[str, NotebookNode]) -> list[str]:
 
 
 def culprits(items: list, works: Callable[[list], bool]) -> list:
-    """Those of the items that do not work, on their own or with those near them."""
+    """Those of the items that do not work even alone; none if they fail only together."""
     if works(items):
         return []
     if len(items) == 1:

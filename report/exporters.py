@@ -85,10 +85,10 @@ class _PandocExporter(Exporter):
 
         try:
             return attempt(nb.cells)
-        except ReportError as error:
+        except ReportError:
             found = culprits(nb.cells, works)
             if not found:
-                raise ReportError(str(error)) from error
+                raise
         warnings = []
         for cell in found:
             reason = " ".join(errors[cell.metadata.named].split())[:300]

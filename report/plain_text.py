@@ -41,8 +41,8 @@ def clean(cell: NotebookNode) -> None:
     for output in cell.get("outputs", []):
         for key in {"text", "ename", "evalue", "traceback"} & set(output):
             output[key] = _each(output[key], plain)
-        for kind in set(output.get("data", {})) & {"text/plain"}:
-            output.data[kind] = _each(output.data[kind], plain)
+        if "text/plain" in output.get("data", {}):
+            output.data["text/plain"] = _each(output.data["text/plain"], plain)
         output.update(_each(output, printable))
 
 

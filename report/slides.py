@@ -11,7 +11,7 @@ PUBLISHED = Path(__file__).parent / "figures"
 
 
 def make(figures: Path) -> bytes:
-    """The PDF of the slides with the figures in that folder, and where it lacks one, the published.
+    """The PDF of the slides, with the figures of that folder, else the published ones.
 
     `ReportError` if a figure is in neither.
     """

@@ -36,7 +36,7 @@ LEAST_STEPS, LEAST_IMAGES = 20, 15000  # of a batch size and of a number of imag
 def measure(what: str, *arm: str) -> list | dict:
     """What `memory` or `scaling` returns for an arm, or `parts.of_steps`, in a fresh process."""
     command = [sys.executable, "-m", "report.bench.alone", what, *arm]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=ROOT, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", cwd=ROOT, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

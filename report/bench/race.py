@@ -40,11 +40,6 @@ class Result:
         """The median of its blocks, in milliseconds a step."""
         return float(np.median(self.milliseconds))
 
-    @property
-    def steps(self) -> int:
-        """How many steps were measured."""
-        return sum(map(len, self.losses[1:]))
-
     def over(self, other: "Result") -> np.ndarray:
         """How many times as long as the other's its steps take, in every round."""
         return np.divide(self.milliseconds, other.milliseconds)

@@ -5,15 +5,14 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from normlib.arm import SHORT, Arm
 from report.study import comparisons
-from report.study.archive import Record
 from report.study.claim_figures import BAND
 from report.study.claims.answers import MARGIN, STARTS, by_arms, row_name
 from report.study.comparisons import Interval
-from report.study.figures import GREY, by_arm, style
+from report.study.figures import GREY, by_arm, log_ticks, style
+from report.study.record import Record
 from report.study.statistics import rank_correlation
 
 FILLS = dict(zip(STARTS, ("none", "full"), strict=True))
@@ -82,9 +81,7 @@ def before_the_first_step(
         found = rank_correlation(first.loc[accuracies.index, measure], accuracies)
         low, mean, high = (comparisons.signed(v) for v in (found.low, found.mean, found.high))
         ax.set(xscale="log", xlabel=label, title=f"rank correlation {mean} ({low} to {high})")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3, 6)))
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.xaxis.set_minor_formatter("")
+        log_ticks(ax.xaxis, (1, 3, 6))
     panels[0].set(ylabel="final test accuracy (%)")
     _name_the_starts_and_norms(panels[-1], accuracies.index)
     return figure

@@ -101,8 +101,8 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def room(runs: Collection[tuple[Arm, int]], folder: Path) -> Iterator[Callable[[], object]]:
-    """Hold room on the disk for the records of these runs; call what it yields before each.
+def room(runs: Collection[tuple[Arm, int]], folder: Path) -> Iterator[Callable[[], None]]:
+    """Hold room on the disk for the records of these runs; what it yields gives back that of one.
 
     Raises ArchiveError if there is not enough, or what they belong to cannot be written.
     """
@@ -115,7 +115,12 @@ def room(runs: Collection[tuple[Arm, int]], folder: Path) -> Iterator[Callable[[
             # Without a name, so that it is gone even if this process is killed.
             held = stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
             _write(held, bytes(most * len(runs)))
-        yield lambda: held.truncate(max(0, held.seek(0, os.SEEK_END) - most))
+
+        def give_back() -> None:
+            left = held.seek(0, os.SEEK_END) - most
+            held.truncate(max(0, left))
+
+        yield give_back
 
 
 def _most_bytes(arm: Arm) -> int:

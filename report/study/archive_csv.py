@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from report.study import archive
-from report.study.archive import Record
+from report.study.record import Record
 
 CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 KEY = ["arm", "seed"]  # what joins the tables, and orders both

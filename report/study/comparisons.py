@@ -1,4 +1,4 @@
-"""Paired comparisons of records: means with intervals, and the tables made of them."""
+"""Paired comparisons of records, with intervals and tables; a live run beside its archived one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import pandas as pd
 import scipy  # its `stats` loads at its first use, half a second that a sweep need not wait
 
 from normlib.arm import Arm
-from report.study.archive import Record
 from report.study.arms import PUBLISHED
+from report.study.record import Record
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean of n values and its 95 % interval (Student's t)."""
+    """An estimate from n values and its 95 % interval; `interval` makes that of a mean."""
 
     mean: float
     low: float
@@ -25,11 +25,6 @@ class Interval:
     def verdict(self) -> str:
         """Whether the mean is "higher" or "lower" than 0, or "not resolved"."""
         return "higher" if self.low > 0 else "lower" if self.high < 0 else "not resolved"
-
-    def text(self, unit: str = "points", digits: int = 2) -> str:
-        """As `+0.12 points (95 % interval -0.30 to +0.54, n = 3)`."""
-        mean, low, high = (signed(v, digits) for v in (self.mean, self.low, self.high))
-        return f"{mean} {unit} (95 % interval {low} to {high}, n = {self.n})"
 
 
 def minus(number: str) -> str:
@@ -50,15 +45,14 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(float(np.mean(values)), float(low), float(high), len(values))
 
 
-def final(records: Iterable[Record], arm: Arm, metric: str = "test_accuracy") -> pd.Series:
-    """The arm's last value of `metric` by seed, accuracies in percent; NaN for a diverged run."""
-    scale = 100 if metric.endswith("accuracy") else 1
-    values = {r.seed: _last(r, metric) * scale for r in records if r.arm == arm}
+def final(records: Iterable[Record], arm: Arm) -> pd.Series:
+    """The arm's final test accuracy by seed, in percent; NaN for a diverged run."""
+    values = {r.seed: _final(r) for r in records if r.arm == arm}
     return pd.Series(values, name=arm.label, dtype=float).sort_index()
 
 
-def _last(record: Record, metric: str) -> float:
-    return np.nan if record.diverged is not None else getattr(record, metric)[-1]
+def _final(record: Record) -> float:
+    return np.nan if record.diverged is not None else 100 * record.test_accuracy[-1]
 
 
 def mean_training_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
@@ -108,18 +102,16 @@ def _row(arm: Arm, values: pd.Series) -> dict:
     }
 
 
-def difference_table(
-    records: Sequence[Record], pairs: Iterable[tuple[Arm, Arm]], values=final, unit: str = "points"
-) -> pd.DataFrame:
-    """One row per pair (arm, reference): paired difference of `values`, its interval, verdict."""
-    return pd.DataFrame([_difference(records, *pair, values, unit) for pair in pairs])
+def difference_table(records: Sequence[Record], pairs: Iterable[tuple[Arm, Arm]]) -> pd.DataFrame:
+    """One row per pair (arm, reference): paired difference of final accuracy, interval, verdict."""
+    return pd.DataFrame([_difference(records, *pair) for pair in pairs])
 
 
-def _difference(records, arm: Arm, reference: Arm, values, unit: str) -> dict:
-    found = paired(values(records, arm), values(records, reference))
+def _difference(records, arm: Arm, reference: Arm) -> dict:
+    found = paired(final(records, arm), final(records, reference))
     return {
         "difference": f"{arm.label} {minus('-')} {reference.label}",
-        f"mean ({unit})": signed(found.mean),
+        "mean (points)": signed(found.mean),
         "95 % interval": f"{signed(found.low)} to {signed(found.high)}",
         "n": found.n,
         "verdict": found.verdict,

@@ -48,9 +48,9 @@ MOVED = tuple(replace(arm, ulps=1) for arm in (OUR_BN, OUR_LN, OUR_LN_HIDDEN))
 
 
 def pilots() -> list[Experiment]:
-    """The published modes with the claims' first seeds, three of the pilot and of the sample.
+    """The published modes: with the claims' first seeds, and as pilot, twins and sample with three.
 
-    Their seeds are those of the claims, so that a notebook and the ledger show the same runs.
+    A notebook that shows the former shows the runs of the ledger.
     """
     return [
         Experiment("baseline", (NONE,), book.FIRST, "notebook 00"),
@@ -120,7 +120,7 @@ STDS = (0.001, 0.01, 0.1, 1.0, 10.0)
 OF_BATCHES = ("running", "batch", "re-estimated")  # how BN is scored where minibatches differ
 
 
-def learning_rates() -> list[Arm]:
+def wide_learning_rates() -> list[Arm]:
     """Each norm at every rate, scored on the validation split: a best one is chosen by eye."""
     norms = (NONE, OUR_BN, OUR_LN_HIDDEN, OUR_WN)
     return [
@@ -185,7 +185,7 @@ def exploratory() -> list[Experiment]:
     families = {
         "six_evaluations": scored(OUR_BN, VALID["evaluation"]),
         "batch_sizes": batch_sizes(),
-        "learning_rates_wide": learning_rates(),
+        "learning_rates_wide": wide_learning_rates(),
         "placement": placements(),
         "depth": depths(),
         "init_scale": init_scales(),

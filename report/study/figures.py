@@ -1,7 +1,7 @@
-"""One function per kind of figure; `display.py` shows and saves them.
+"""One function per kind of figure, which returns it; `display.py` shows and saves them.
 
-Functions that draw take records, not models, and return the figure. Importing this module sets
-the lab's Matplotlib style.
+`draw_...` draw on given axes. No function trains. Importing this module sets the lab's Matplotlib
+style.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,8 +17,8 @@ from matplotlib.ticker import LogLocator
 from normlib import data
 from normlib.arm import Arm
 from report.study import comparisons
-from report.study.archive import Record
 from report.study.arms import PUBLISHED
+from report.study.record import Record
 
 sns.set_theme(context="notebook", style="ticks", rc={
     "figure.constrained_layout.use": True, "axes.spines.top": False, "axes.spines.right": False,
@@ -127,9 +127,14 @@ def draw_losses(ax, records: Sequence[Record], window: int) -> None:
             ax.plot(steps, losses.T, linewidth=0.4, alpha=0.25, **style(arm))
         ax.plot(steps, mean, linewidth=_width(arm), label=arm.label, **style(arm))
     ax.set(xlabel="step (minibatches of 100 images)", ylabel="training loss (nats)", yscale="log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter("")
+    log_ticks(ax.yaxis)
+
+
+def log_ticks(axis, multiples: Sequence[float] = (1, 2, 5)) -> None:
+    """Label these multiples of the powers of ten, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=multiples))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
 
 
 def over_archive(run: Record, records: Sequence[Record], window: int = 5) -> Figure:

@@ -1,4 +1,4 @@
-"""Whether an op's hand-derived gradient is still its own, as it is until one of them is edited."""
+"""Whether an op and its hand-derived gradient still belong together after an edit of either."""
 
 import warnings
 from collections.abc import Iterator
@@ -38,7 +38,9 @@ def leave_edited_ops_to_the_tape(arm: Arm) -> None:
     that an edited op is never trained with the gradient of another. An arm whose gradient is wrong
     on purpose stays as it is.
     """
-    for name in MADE_OF.get(arm.norm, ()) if arm.backward == "right" else ():
+    if arm.backward != "right":
+        return
+    for name in MADE_OF.get(arm.norm, ()):
         off = error(name)
         if not off <= ROUNDING:
             gradients.LEFT_TO_THE_TAPE.add(name)

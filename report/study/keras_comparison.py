@@ -164,10 +164,14 @@ def conformance() -> pd.DataFrame:
     """Run Keras's own tests of its layers on ours; one row per layer with how many passed."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(SUITES),
-             f"--junitxml={report}"], capture_output=True, cwd=ROOT,
+             f"--junitxml={report}"], capture_output=True, encoding="utf-8", cwd=ROOT,
         )  # fmt: skip
+        if not report.exists():
+            raise RuntimeError(
+                f"Keras's tests could not be run: {(done.stdout + done.stderr)[-500:]}"
+            )
         cases = [case for case in ElementTree.parse(report).iter("testcase")]
     rows = [
         {

@@ -18,9 +18,9 @@ from queue import SimpleQueue
 
 from normlib.arm import Arm
 from report.study import worker
-from report.study.archive import Record
 from report.study.progress import Reporter, State
 from report.study.provenance import PROTOCOL, equal, sources
+from report.study.record import Record
 from report.study.worker import RunFailed
 
 SECONDS_BETWEEN_REPORTS = 0.5

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from normlib.arm import Arm
 from report.study import figures, probe_results
-from report.study.archive import Record
 from report.study.arms import NONE
+from report.study.record import Record
 
 STEP = "step (minibatches of 100 images)"
 
@@ -74,9 +73,7 @@ def sharpness(records: Sequence[Record]) -> Figure:
 
 def _logarithmic(ax) -> None:
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter("")
+    figures.log_ticks(ax.yaxis)
 
 
 BANDS = {

@@ -1,4 +1,4 @@
-"""The experiments that measure on the way (see `probes.py`), and what they measured.
+"""What was measured on the way of training (see `probes.py`), in numbers and tables.
 
 Exploratory: none of them decides a claim.
 """
@@ -11,9 +11,9 @@ import pandas as pd
 
 from normlib.arm import Arm
 from report.study import comparisons
-from report.study.archive import Record
 from report.study.arms import NONE
 from report.study.comparisons import Interval
+from report.study.record import Record
 
 KERNELS = ("conv", "hidden", "output")
 
@@ -56,11 +56,6 @@ def last(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
     return found[found["arm"] == arm].groupby("seed")[column].last()
 
 
-def first(found: pd.DataFrame, arm: Arm, column: str) -> pd.Series:
-    """The arm's first measured value by seed."""
-    return found[found["arm"] == arm].groupby("seed")[column].first()
-
-
 def farthest_from_one(found: pd.DataFrame, arm: Arm) -> dict[str, float]:
     """How far the squared ratio of g and ‖v‖, its mean over units, ever was from 1, by kernel."""
     rows = found[found["arm"] == arm]
@@ -83,7 +78,7 @@ def kernel_table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _kernels(found: pd.DataFrame, arm: Arm) -> list[dict]:
-    rows, means = found[found["arm"] == arm], farthest_from_one(found, arm)
+    rows, farthest = found[found["arm"] == arm], farthest_from_one(found, arm)
     lengths = lengths_over_none(found, arm)
 
     def units(kernel: str) -> float:
@@ -97,7 +92,7 @@ def _kernels(found: pd.DataFrame, arm: Arm) -> list[dict]:
         {
             "norm": arm.mode,
             "kernel": kernel,
-            "squared ratio, mean over units: deviation from 1": f"{100 * means[kernel]:.1f} %",
+            "squared ratio, mean over units: deviation from 1": f"{100 * farthest[kernel]:.1f} %",
             "largest deviation of a single unit": f"{100 * units(kernel):.1f} %",
             "final length over that without WN": times(lengths[kernel]),
         }

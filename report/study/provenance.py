@@ -20,8 +20,8 @@ PROTOCOL = 2  # raise it whenever the numbers of a run may change
 ROOT = Path(__file__).parents[2]
 LIST = ROOT / "report" / "runs" / "sources.toml"
 
-# The sources of every run, and those of some: comments and docstrings aside. `data.py` and
-# `arm.py` are not among them, which orders and defaults come from: tests pin these.
+# The sources of every run, and those of some, without comments and docstrings. Not among them are
+# `data.py` and `arm.py`, where orders and defaults come from: tests pin these.
 EVERY = [f"normlib/{name}.py" for name in (
     "checks", "arithmetic", "ops", "backward", "gradients", "layers", "model", "scoring", "train",
 )]  # fmt: skip

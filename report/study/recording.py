@@ -19,8 +19,8 @@ from normlib.arm import Arm
 from normlib.train import Progress, nothing
 from report.study import archive, gradient_check, json_lines, probes, provenance
 from report.study import variants as variants  # adds norms to the model's table
-from report.study.archive import Record
 from report.study.progress import State
+from report.study.record import Record
 
 
 def run(arm: Arm, seed: int, progress: Progress = nothing) -> Record:

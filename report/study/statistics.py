@@ -126,7 +126,7 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> Interval:
 
 
 def weakest(findings: Sequence[Finding]) -> Finding:
-    """That of several findings which does least for "all of them are higher".
+    """The one of several findings that does least for "all of them are higher".
 
     One above 0 whose interval lies inside the margin does less than any other above 0. The largest
     p needs no correction if all are higher; if not, the one shown was chosen among k, so that p is
@@ -142,7 +142,7 @@ def weakest(findings: Sequence[Finding]) -> Finding:
 
 
 def least_equal(findings: Sequence[Finding]) -> Finding:
-    """That of k findings which does least for "all of them are inside the margin".
+    """The one of k findings that does least for "all of them are inside the margin".
 
     Its tost needs no correction; it was chosen, so that `outside` is k times the smallest.
     Source: Berger 1982, intersection-union test.
@@ -153,7 +153,7 @@ def least_equal(findings: Sequence[Finding]) -> Finding:
 
 
 def most_equal(findings: Sequence[Finding]) -> Finding:
-    """That of k findings which does most against "all of them are outside the margin".
+    """The one of k findings that does most against "all of them are outside the margin".
 
     It was chosen among k, so that its tost is k times its own; `outside` needs no correction where
     all of them must be. Source: Bonferroni; Berger 1982.

@@ -9,9 +9,9 @@ from pathlib import Path
 from normlib import data
 from normlib.arm import Arm
 from report.study import archive, pool
-from report.study.archive import Record
 from report.study.experiments import EXPERIMENTS, Experiment
 from report.study.provenance import PROTOCOL, equal, known, sources
+from report.study.record import Record
 
 LIVE_EPOCHS = 1
 

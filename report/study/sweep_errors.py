@@ -10,8 +10,8 @@ import pandas as pd
 
 from normlib.arm import Arm
 from report.study import comparisons
-from report.study.archive import Record
 from report.study.comparisons import Interval
+from report.study.record import Record
 
 CHANCE = 100 - comparisons.GUESS  # error of a guess, in percent
 

@@ -14,7 +14,7 @@ from scipy.stats import t
 
 from normlib.arm import SHORT, VALID, Arm
 from report.study import figures, sweep_errors
-from report.study.archive import Record
+from report.study.record import Record
 
 ERROR = "final test error (%)"
 STATISTICS = {  # how BN was scored, as axes and legends say it

@@ -11,15 +11,17 @@ from scipy.stats import t
 
 from normlib import data
 from report.study import archive, comparisons, pool, sweep
-from report.study.archive import Record
 from report.study.progress import clock
+from report.study.record import Record
 
 # How many steps agree, to what relative tolerance. At the published learning rate BN amplifies a
 # processor's other rounding most: its losses were seen 6e-4 apart after ten steps on two, and
 # beyond 1e-3 before a hundred.
-CLOSE = {f"the first {steps} steps within {near:g}": (steps, near) for steps, near in (
-    (100, 1e-3), (comparisons.FIRST_STEPS, comparisons.SLACK),
-)}  # fmt: skip
+FIRST, NEAR = comparisons.FIRST_STEPS, comparisons.SLACK
+CLOSE = {
+    "the first 100 steps within 0.001": (100, 1e-3),
+    f"the first {FIRST} steps within {NEAR:g}": (FIRST, NEAR),
+}
 EQUAL, DIFFERENT = "bitwise equal", "different"
 STRAYS = "the first steps close, the final accuracy outside the spread of the arm's seeds"
 UNSTABLE = "the first step within 0.001, those after it apart"
@@ -105,7 +107,7 @@ def published() -> list[Record]:
     """
     records = list(sweep.current(archive.read([archive.PUBLISHED])).values())
     if not records:
-        raise archive.ArchiveError("the archive has no runs of this protocol.")
+        raise archive.ArchiveError(f"{archive.PUBLISHED} has no runs of this protocol: restore it.")
     return records
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from normlib.arm import Arm
 from report.study import archive, json_lines
-from report.study.archive import Record
 from report.study.progress import State
+from report.study.record import Record
 
 ROOT = str(Path(__file__).parents[2])
 RUNNING: set[subprocess.Popen] = set()

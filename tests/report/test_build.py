@@ -203,7 +203,7 @@ def test_a_report_leaves_the_readers_benchmark(tmp_path):
     tables.mkdir(parents=True)
     for name in ("benchmark.csv", "benchmark-sweep.csv", "table-9.csv"):
         (tables / name).touch()
-    build._clean(tmp_path / "build")
+    build._clean(tmp_path / "build", ("notebooks",))
     assert {file.name for file in tables.iterdir()} == {"benchmark.csv", "benchmark-sweep.csv"}
 
 

@@ -97,7 +97,10 @@ def by_arms(found: pd.DataFrame) -> dict[tuple[Arm, ...], pd.Series]:
 
 
 def gains_table(found: pd.DataFrame) -> pd.DataFrame:
-    """One row per norm and place: its gain from either start, and how far the two gains differ."""
+    """One row per norm and place: its gain from either start, and how far the two gains differ.
+
+    With 95 % intervals; what is not resolved has a degree sign.
+    """
     effects = by_arms(found)
     norms = {row_name(arms[0]): arms for arms in effects if len(arms) == 4}
     return pd.DataFrame(
@@ -119,4 +122,4 @@ def row_name(arm: Arm) -> str:
 
 def _brief(row: pd.Series) -> str:
     mean, low, high = (signed(row[end]) for end in ("mean", "low", "high"))
-    return f"{mean} ({low} to {high}): {row['in words']}"
+    return f"{mean} ({low} to {high})" + "°" * (row["answer"] == "not resolved")

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from report.study import comparisons, statistics
-from report.study.archive import Record
 from report.study.arms import PILOT_SEEDS
 from report.study.claims.book import CLAIMS, FIRST, LAST, Claim
+from report.study.record import Record
 from report.study.statistics import Finding
 
 Records = dict  # of records by (arm, seed)
@@ -70,17 +70,17 @@ def consistency(a, b, margin):
 
 
 def best(a, *others, margin):
-    """The first arm less that other which comes nearest to beating it."""
+    """The first arm less the one of the others that comes nearest to beating it."""
     return statistics.weakest([statistics.mean(a - other, margin) for other in others])
 
 
 def each_epoch(a, b, margin):
-    """The difference, of all epochs', that is least shown to be inside the margin."""
+    """Of the differences in each epoch, the one least shown to be inside the margin."""
     return statistics.least_equal([statistics.mean(a[e] - b[e], margin) for e in a])
 
 
 def closest(a, *others, margin):
-    """That other arm less the first which is best shown to be inside the margin."""
+    """The other arm that is best shown to be inside the margin, less the first arm."""
     return statistics.most_equal([statistics.mean(other - a, margin) for other in others])
 
 

@@ -12,7 +12,6 @@ from report.study.claims.book import BOOK
 ARMS = {name: Arm(**settings) for name, settings in BOOK["question_arms"].items()}
 RATES = BOOK["rates"]
 FIRST_SEED = 300
-ANSWERS = ("higher", "lower", "equal", "not resolved")
 # The seeds that rates are chosen with: at first, and more for the two best.
 CHOOSING, MORE = (400, 401, 402), (403, 404, 405, 406, 407)
 # The seeds of each family's runs.

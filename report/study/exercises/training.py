@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from report.study import archive, sweep, your_norm
-from report.study.archive import Record
 from report.study.arms import OUR_LN_HIDDEN
 from report.study.claims.book import FIRST
+from report.study.record import Record
 
 
 def compare(norm: Callable) -> None:

@@ -79,9 +79,12 @@ def test_the_table_has_both_gains_and_how_far_they_differ(records, found):
     row = table.loc["LN (both, per channel)"]
     arms = [Arm("layer", placement="both", per="channel", init=init) for init in ("normal", "he")]
     gains = [accuracies(records, a) - accuracies(records, Arm(init=a.init)) for a in arms]
-    for cell, values in zip(row, (*gains, gains[0] - gains[1]), strict=True):
+    pairs = [(a, Arm(init=a.init)) for a in arms]
+    asked = [*pairs, (*pairs[0], *pairs[1])]
+    for cell, values, of in zip(row, (*gains, gains[0] - gains[1]), asked, strict=True):
         mean = f"{interval(values).mean:+.2f}".replace("-", "\N{MINUS SIGN}")
-        assert cell.startswith(f"{mean} (") and cell.split(": ")[1]
+        open_question = answers.by_arms(found)[of]["answer"] == "not resolved"
+        assert cell.startswith(f"{mean} (") and cell.endswith("°") == open_question
 
 
 def test_accuracy_stands_over_what_was_measured_with_its_rank_correlation():

@@ -1,4 +1,4 @@
-"""The lottery's exact shares, against all draws one by one."""
+"""The lottery's shares, against all draws one by one."""
 
 import json
 from itertools import combinations, product
@@ -26,7 +26,7 @@ def test_shares_are_those_of_all_draws(runs_per_mode, n):
         np.mean([all(draw[a] > draw[b] for a, b in sentence["higher"]) for draw in draws])
         for sentence in lottery_game.game(made(found))["sentences"]
     ]
-    assert lottery_game.exact_shares(found, n) == pytest.approx(held)
+    assert replication_lottery.shares_of_draws(found, n) == pytest.approx(held)
 
 
 def made(found):
@@ -59,11 +59,3 @@ def test_the_game_has_runs_sentences_and_shares_ready_for_json():
         assert all(published[a] > published[b] for a, b in sentence["higher"])
         assert set(sentence["shares"]) == {"1", "3", "10", "30"}
         assert sentence["shares"]["30"] in (0, 1)  # all runs there are
-
-
-def test_exact_shares_are_those_that_drawing_nears():
-    accuracies = {mode: noise(i).round(4) for i, mode in enumerate(MODES)}
-    records = runs(**accuracies)
-    drawn = replication_lottery.lottery(records)["share of draws"]
-    exact = lottery_game.exact_shares(lottery_game.hits(records), 1)
-    assert exact == pytest.approx(drawn.tolist(), abs=0.006)

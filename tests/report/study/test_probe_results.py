@@ -21,7 +21,6 @@ RECORDS = [record(seed, arm=PROBED, telemetry=ROWS[: 2 - seed]) for seed in (0, 
 def test_measurements_are_rows_of_the_arm_without_its_probe():
     found = probe_results.measured(RECORDS)
     assert list(found["arm"]) == 3 * [PLAIN] and list(found["seed"]) == [0, 0, 1]
-    assert list(probe_results.first(found, PLAIN, "loss")) == [2, 2]
     assert list(probe_results.last(found, PLAIN, "loss")) == [1, 2]
 
 

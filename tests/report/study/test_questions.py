@@ -6,7 +6,7 @@ import pytest
 from normlib.arm import Arm
 from report.study import archive
 from report.study.claims import book, questions
-from report.study.claims.questions import ANSWERS, ARMS, QUESTIONS, RATES, SEEDS
+from report.study.claims.questions import ARMS, QUESTIONS, RATES, SEEDS
 from report.study.comparisons import GUESS
 from report.study.experiments import EXPERIMENTS
 
@@ -14,6 +14,9 @@ from report.study.experiments import EXPERIMENTS
 @pytest.fixture(scope="module")
 def records():
     return archive.read([archive.PUBLISHED])
+
+
+ANSWERS = ("higher", "lower", "equal", "not resolved")
 
 
 def test_every_question_is_whole():
