@@ -68,12 +68,13 @@ def speed(tables: Path) -> str:
     none = _times(free["times no norm"].drop("none"), 2)
     script = rows[rows["contender"].str.startswith("the published")]["times ours"].iloc[0]
     return (
-        f"On {what['threads']} threads of a processor {what['cpu']} (family, model, stepping), a\n"
-        f"training step with a norm, by this lab's shortcut, takes {none} as long as the\n"
-        "plain step without a norm. The fastest of Keras's `fit` and PyTorch (eager, channels\n"
-        f"last, compiled) takes {peers} as long\nas the shortcut. "
+        f"On {what['threads']} threads of a processor {what['cpu']} (family, model, stepping), a "
+        f"training step with a norm, by this lab's shortcut, takes {none} as long as the plain "
+        "step without a norm.\n"
+        "The fastest of Keras's `fit` and PyTorch (eager, channels last, compiled) "
+        f"takes {peers} as long as the shortcut.\n"
         "The published script's way, without a norm, takes "
-        f"{script:.0f} times as long as the lab's plain one.\n"
+        f"{script:.0f} times as long as the lab's plain one. "
         f"Ratios are medians of {what['rounds']} rounds; notebook 07 has their ranges.\n"
     )
 

@@ -76,7 +76,7 @@ def _in_words(arm: str) -> str:
 
 def shares(draws: pd.DataFrame) -> Figure:
     """Bars of how often each sentence of the replication lottery holds, a tick where chance is."""
-    figure, ax = plt.subplots(figsize=(8.4, 0.52 * len(draws) + 0.9))
+    figure, ax = plt.subplots(figsize=(9, 0.54 * len(draws) + 0.9))
     places = range(len(draws))
     percent = 100 * draws[["share of draws", "chance"]]
     ax.barh(places, percent["share of draws"], 0.6, color=BLUE, alpha=0.6, linewidth=0)
@@ -86,7 +86,7 @@ def shares(draws: pd.DataFrame) -> Figure:
         ax.text(right + 1.5, place, f"{share:.2g}", va="center", fontsize="small")
     ax.vlines(percent["chance"], [p - 0.42 for p in places], [p + 0.42 for p in places],
               color="black", linewidth=2)  # fmt: skip
-    ax.set(yticks=places, yticklabels=[textwrap.fill(s, 54) for s in draws["sentence"]])
+    ax.set(yticks=places, yticklabels=[textwrap.fill(s, 62) for s in draws["sentence"]])
     ax.set(xlabel="draws in which the sentence holds (%)", xlim=(0, 100))
     ax.invert_yaxis()
     return figure
