@@ -122,4 +122,5 @@ def row_name(arm: Arm) -> str:
 
 def _brief(row: pd.Series) -> str:
     mean, low, high = (signed(row[end]) for end in ("mean", "low", "high"))
-    return f"{mean} ({low} to {high})" + "°" * (row["answer"] == "not resolved")
+    mark = "°" if row["answer"] == "not resolved" else ""
+    return f"{mean}{mark} ({low} to {high})"
