@@ -1,13 +1,13 @@
 """Figures of the answers: which norm, from which start, at which place, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from normlib.arm import SHORT, Arm
-from report.study import comparisons
+from report.study import comparisons, sweep_errors
 from report.study.claim_figures import BAND
 from report.study.claims.answers import MARGIN, STARTS, by_arms, row_name
 from report.study.comparisons import Interval
@@ -17,6 +17,7 @@ from report.study.statistics import rank_correlation
 
 FILLS = dict(zip(STARTS, ("none", "full"), strict=True))
 HALF = 0.17  # of the way between the two starts of a row
+SPAN = 4.6  # points of accuracy that an axis of learning rates shows
 
 
 def starts(records: Sequence[Record], found: pd.DataFrame) -> Figure:
@@ -91,3 +92,42 @@ def _name_the_starts_and_norms(ax, arms: Sequence[Arm]) -> None:
     for norm, arm in {SHORT.get(arm.norm, arm.mode): arm for arm in arms}.items():
         ax.plot([], [], "o", label=norm, **_look(arm) | {"fillstyle": "full"})
     _name_the_starts(ax, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def rates(records: Sequence[Record], chosen: Mapping[Arm, float]) -> Figure:
+    """Validation accuracy over the learning rate: dots for seeds, lines of means, stars if chosen.
+
+    A panel for norms of convolutions and weights, and one for those on the hidden layer, if any; no
+    norm is in both. A mean below the axis stands there as a number. chosen: by arm, at any rate.
+    """
+    scores = sweep_errors.table(records).assign(accuracy=lambda runs: 100 - runs["error"])
+    places = sorted(scores["placement"].unique())
+    figure, panels = plt.subplots(1, len(places), figsize=(10.4, 3.9), sharey=True, squeeze=False)
+    top = scores["accuracy"].max() + 0.2
+    for ax, place in zip(panels[0], places, strict=True):
+        ax.set(xscale="log", xlabel="learning rate", ylim=(top - SPAN, top))
+        here = {
+            arm: rate
+            for arm, rate in chosen.items()
+            if place == arm.placement or not _has_a_norm(arm)
+        }
+        for row, (arm, rate) in enumerate(here.items()):
+            _draw_rates(ax, scores[scores["mode"] == arm.mode], style(arm), rate, row)
+        ticks = scores["learning_rate"].unique()
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.set_xticks([], minor=True)
+        ax.legend(fontsize="small", loc="lower left")
+    panels[0, 0].set(ylabel="final validation accuracy (%)")
+    return figure
+
+
+def _draw_rates(ax, scores: pd.DataFrame, look: dict, chosen: float, row: int) -> None:
+    color, low = look["color"], ax.get_ylim()[0]
+    means = scores.groupby("learning_rate")["accuracy"].mean()
+    ax.plot(scores["learning_rate"], scores["accuracy"], ".", alpha=0.3, color=color)
+    ax.plot(means, marker="o", label=scores["mode"].iloc[0].removeprefix("our "), **look)
+    ax.plot(chosen, means[chosen], "*", markersize=17, color=color)
+    for rate, mean in means[means < low].items():
+        ax.text(
+            rate, low + 0.05 + 0.25 * row, f"{mean:.1f}", ha="center", color=color, size="small"
+        )

@@ -4,7 +4,7 @@ Everywhere: every seed a small dot, the mean a large one, its 95 % interval (Stu
 run that diverged counts as a guess, and how many did stands above the axes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -27,16 +27,22 @@ INITS = {"normal": "N(0, 0.1²) weights", "he": "He initialization"}
 ORDERS = {"full": "trained shuffled", "sorted": "trained on minibatches of one class"}
 
 
-def against(records: Sequence[Record], setting: str, xlabel: str, best: bool = False) -> Figure:
-    """Error against a setting, one line per mode and way of scoring; stars at the best ones."""
+def against(
+    records: Sequence[Record], setting: str, xlabel: str, stars: Mapping[str, float] = {}
+) -> Figure:
+    """Error against a setting, one line per mode and way of scoring.
+
+    stars: for a mode, the value of the setting that has a star.
+    """
     figure, ax = plt.subplots(figsize=(8.6, 4.4))
     groups = _groups(records, "mode", "evaluation")
     for place, (arm, runs) in enumerate(groups):
-        x = runs[setting] * 1.04 ** (place - len(groups) / 2)  # beside each other, not upon
+        beside = 1.04 ** (place - len(groups) / 2)  # each other, not upon
         look = figures.style(arm) | DASHES.get(arm.evaluation, {}) | {"label": _name(arm, groups)}
-        mean = _seeds_means_intervals(ax, x, runs["error"], look)
-        if best:
-            ax.plot(mean.idxmin(), mean.min(), "*", markersize=17, color=look["color"])
+        means = _seeds_means_intervals(ax, runs[setting] * beside, runs["error"], look)
+        if arm.mode in stars:
+            x = stars[arm.mode] * beside
+            ax.plot(x, means[x], "*", markersize=17, color=look["color"])
     runs = sweep_errors.table(records)
     _say_diverged(ax, runs, setting)
     ax.set(xlabel=xlabel, xscale="log", yscale="log")

@@ -12,11 +12,11 @@ import pandas as pd
 from normlib.arm import Arm
 from report.study import statistics
 from report.study.arms import OUR_LN
-from report.study.claims import findings
+from report.study.claims import findings, questions
 from report.study.claims.book import BOOK
 from report.study.claims.findings import MissingRuns, Records
 from report.study.claims.questions import QUESTIONS, SEEDS, Question
-from report.study.comparisons import GUESS, signed
+from report.study.comparisons import GUESS, interval, signed
 from report.study.statistics import Finding
 
 MARGIN = BOOK["margins"]["points"]
@@ -66,13 +66,13 @@ def _require(family: str, asked: list[Question], records: Records) -> None:
 
 def _row(question: Question, found: Finding, p: float, tost: float) -> dict:
     answer = statistics.answer(found, p, tost)
-    interval = f"{signed(found.low)} to {signed(found.high)}"
+    between = f"{signed(found.low)} to {signed(found.high)}"
     return {
         "id": question.id,
         "question": question.question,
         "answer": answer,
         "in words": in_words(answer, found),
-        "effect (95 % interval)": f"{signed(found.mean)} points ({interval})",
+        "effect (95 % interval)": f"{signed(found.mean)} points ({between})",
         "n": found.n,
         "adjusted p": f"{tost if answer == 'equal' else p:.2g}",
         "prediction": question.prediction,
@@ -124,3 +124,36 @@ def _brief(row: pd.Series) -> str:
     mean, low, high = (signed(row[end]) for end in ("mean", "low", "high"))
     mark = "°" if row["answer"] == "not resolved" else ""
     return f"{mean}{mark} ({low} to {high})"
+
+
+def rates_table(table: str, records: Records) -> pd.DataFrame:
+    """One row per arm: its chosen learning rate, and how far its score leads those of other rates.
+
+    Scores on the validation split: over all seeds for the two finalists, over the first for the
+    next lower and the next higher rate.
+    """
+    return pd.DataFrame(_chosen(name, table, records) for name in questions.RATES[table]["chosen"])
+
+
+def _chosen(name: str, table: str, records: Records) -> dict:
+    tried, rate = questions.grid(name, table), questions.RATES[table]["chosen"][name]
+    (other,) = set(questions.RATES[table]["finalists"][name]) - {rate}
+    below, above = (tried[tried.index(rate) + step] for step in (-1, 1))
+
+    def scores(rate: float, seeds: tuple[int, ...]) -> np.ndarray:
+        arm = questions.candidate(name, rate)
+        return np.array([_accuracy(records[arm, seed]) for seed in seeds])
+
+    def lead(rival: float, seeds: tuple[int, ...]) -> str:
+        found = interval(scores(rate, seeds) - scores(rival, seeds))
+        return f"{signed(found.mean)} ({signed(found.low)} to {signed(found.high)}) at {rival:g}"
+
+    first, every = questions.CHOOSING, (*questions.CHOOSING, *questions.MORE)
+    return {
+        "norm": row_name(questions.ARMS[name]),
+        "chosen": f"{rate:g}",
+        "accuracy (%)": f"{scores(rate, every).mean():.2f}",
+        f"lead over the other finalist, {len(every)} seeds": lead(other, every),
+        f"over the next lower rate, {len(first)} seeds": lead(below, first),
+        f"over the next higher rate, {len(first)} seeds": lead(above, first),
+    }

@@ -103,3 +103,69 @@ def test_accuracy_stands_over_what_was_measured_with_its_rank_correlation():
 def test_what_is_measured_before_the_first_step_has_the_columns_that_are_drawn():
     columns = first_step.table([Arm()], [3], "quick").columns
     assert {"gradient, hidden", "loss"} <= set(columns)
+
+
+SCORES = {  # validation accuracy by rate, of R's arms in their order; the rest are at 90
+    "none_he": {0.01: 89.5, 0.02: 90.5, 0.04: 90.7, 0.08: 90.1, 0.16: 10},
+    "ln_hidden_he": {0.01: 91, 0.02: 91.5, 0.04: 91.2, 0.08: 90, 0.16: 89.9},
+}
+
+
+@pytest.fixture
+def choice(monkeypatch):
+    """Made runs from which the rates of R were chosen, and the choice."""
+    table, made = questions.RATES["R"], []
+    best = {name: SCORES.get(name, {0.01: 90, 0.02: 91, 0.04: 90.4}) for name in table["arms"]}
+    monkeypatch.setitem(table, "chosen", {name: max(s, key=s.get) for name, s in best.items()})
+    monkeypatch.setitem(table, "finalists", dict.fromkeys(table["arms"], [0.02, 0.04]))
+    for name in table["arms"]:
+        for rate in questions.grid(name, "R"):
+            more = questions.MORE if rate in (0.02, 0.04) else ()
+            for seed in (*questions.CHOOSING, *more):
+                value = best[name].get(rate, 90) + (seed - 403.5) / 10 * (1 + 10 * rate)
+                arm = questions.candidate(name, rate)
+                lost = {"test_accuracy": [], "train_loss": [], "train_accuracy": [], "diverged": 3}
+                fine = {"test_accuracy": [value / 100]}
+                made.append(record(seed, arm=arm, **(lost if value < 50 else fine)))
+    return {r.key: r for r in made}
+
+
+def test_rates_are_drawn_by_place_with_stars_where_they_are_chosen(choice):
+    chosen = {questions.ARMS[n]: rate for n, rate in questions.RATES["R"]["chosen"].items()}
+    conv, hidden = answer_figures.rates(list(choice.values()), chosen).axes
+    names = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in (conv, hidden)]
+    assert names == [
+        ["no normalization", "BN", "LN (per channel)", "WN"],
+        ["no normalization", "BN (hidden)", "LN (hidden)"],
+    ]
+    stars = [x for x in hidden.lines if x.get_marker() == "*"]
+    assert [(x.get_xdata()[0], x.get_ydata()[0]) for x in stars] == [
+        (0.04, pytest.approx(90.7)), (0.02, pytest.approx(91)), (0.02, pytest.approx(91.5)),
+    ]  # fmt: skip
+    means = next(x for x in hidden.lines if x.get_label() == "no normalization")
+    assert list(means.get_xdata()) == [0.01, 0.02, 0.04, 0.08, 0.16]
+    assert list(means.get_ydata()[[1, 2, 4]]) == pytest.approx([90.5, 90.7, 10])
+    seeds = hidden.lines[0]
+    assert len(seeds.get_xdata()) == 3 * 3 + 2 * 8
+    (below,) = hidden.texts  # a mean of diverged runs, at the lower edge
+    assert below.get_text() == "10.0" and below.get_position()[0] == 0.16
+    assert hidden.get_ylim()[0] < below.get_position()[1] < 89
+
+
+def test_a_choice_is_given_with_its_leads_over_the_other_rates(choice):
+    found = answers.rates_table("R", choice).set_index("norm")
+    other, lower, higher = found.columns[2:]
+    assert "8 seeds" in other and "3 seeds" in lower and "3 seeds" in higher
+    none, hidden = found.loc["no normalization"], found.loc["LN (hidden)"]
+    assert none["chosen"] == "0.04" and none["accuracy (%)"] == "90.70"
+    seeds = np.arange(8) - 3.5
+    assert none[other] == f"{said(0.2 + seeds / 50)} at 0.02"
+    assert none[lower] == f"{said(0.2 + seeds[:3] / 50)} at 0.02"
+    assert none[higher] == f"{said(0.6 - seeds[:3] / 25)} at 0.08"
+    assert hidden["chosen"] == "0.02" and hidden[other] == f"{said(0.3 - seeds / 50)} at 0.04"
+    assert hidden[lower].endswith("at 0.01") and hidden[higher].endswith("at 0.04")
+
+
+def said(leads):
+    found = interval(leads)
+    return f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"

@@ -12,7 +12,7 @@ from report.study.claims.findings import MissingRuns
 from report.study.claims.questions import QUESTIONS, RATES, SEEDS
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def rates(monkeypatch):
     """Some learning rate for every arm, chosen or not."""
     for table in RATES.values():
@@ -37,7 +37,7 @@ def world(family, number):
 
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("family", SEEDS)
-def test_the_answers_are_those_of_a_second_reading(family, number):
+def test_the_answers_are_those_of_a_second_reading(family, number, rates):
     records = world(family, number)
     found = answers.answers(family, records).set_index("id")
     compare(found, family, records)
@@ -59,7 +59,7 @@ def compare(found, family, records):
 
 
 def test_the_published_answers_are_those_of_a_second_reading():
-    records = archive.read([archive.PUBLISHED])
+    records = archive.read([archive.COMMITTED])
     published = pd.read_csv(archive.ROOT / "tables" / "answers.csv", index_col="id")
     families = published.groupby(lambda name: QUESTIONS[name].family)
     assert "F" in families.groups
@@ -67,7 +67,7 @@ def test_the_published_answers_are_those_of_a_second_reading():
         compare(found, family, records)
 
 
-def test_a_missing_run_names_the_sweep():
+def test_a_missing_run_names_the_sweep(rates):
     records = world("D", 0)
     records.pop(next(iter(records)))
     with pytest.raises(MissingRuns, match=r"lack 1 of the 150 runs of family D.*lab.py sweep D$"):
