@@ -19,7 +19,7 @@ def page_data(notebook: NotebookNode) -> tuple[dict, list[str]]:
     tags = {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     data = {"downloads": downloads(notebook.metadata.get("notebooks", {}))}
     try:
-        records = archive.read([archive.PUBLISHED]) if tags & {LEDGER, LOTTERY} else {}
+        records = archive.read([archive.COMMITTED]) if tags & {LEDGER, LOTTERY} else {}
         if LEDGER in tags:
             data["claims"] = claims(verdicts.ledger(records))
         if LOTTERY in tags:

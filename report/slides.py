@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from report.exporters import typeset
 from report.page import TEMPLATES
 
-PUBLISHED = Path(__file__).parent / "figures"
+COMMITTED = Path(__file__).parent / "figures"
 
 
 def make(figures: Path) -> bytes:
@@ -17,6 +17,6 @@ def make(figures: Path) -> bytes:
     """
     with TemporaryDirectory() as folder:
         source = Path(shutil.copy(TEMPLATES / "slides.typ", folder))
-        for origin in filter(Path.exists, (PUBLISHED, figures)):
+        for origin in filter(Path.exists, (COMMITTED, figures)):
             shutil.copytree(origin, source.parent / "figures", dirs_exist_ok=True)
         return typeset(source)

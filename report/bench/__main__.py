@@ -19,7 +19,7 @@ from report.study.progress import clock
 STEPS, ROUNDS = 20, 7  # a block, and how many of each contender and norm are measured
 MEMORY_BLOCKS, SCALING_BLOCKS, PARTS_BLOCKS = 50, 80, 300  # as long as these
 BUSY = 0.5  # processes that want a core: threads that wait for one another suffer most
-OWN, PUBLISHED = archive.ROOT / "build" / "tables", archive.ROOT / "tables"
+OWN, COMMITTED = archive.ROOT / "build" / "tables", archive.ROOT / "tables"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.publish and absent:
         print(f"Not published, for want of {'; '.join(absent)}.", file=sys.stderr)
     published = options.publish and not absent
-    files = tables.write(found, PUBLISHED if published else OWN)
+    files = tables.write(found, COMMITTED if published else OWN)
     for line in found["targets"]:
         print("{met:9} {what}: {measured}, target {target}".format(**line))
     print(*files, sep="\n")

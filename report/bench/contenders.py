@@ -14,9 +14,9 @@ ARMS = {
     "LN per channel": Arm("layer", per="channel"),
 }
 NORMS = tuple(ARMS)
-PLAIN, FREE, PUBLISHED = "ours", "ours, free", "the published script's way"
+PLAIN, FREE, SCRIPT = "ours", "ours, free", "the published script's way"
 OF_KERAS = tuple(norm for norm in NORMS if norm != "WN")  # it has none
-PUBLISHED_STEPS = 2  # a block: the published script's way takes that long
+SCRIPT_STEPS = 2  # a block: the published script's way takes that long
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Contender:
     @property
     def is_peer(self) -> bool:
         """Whether ours are held against it: Keras and PyTorch."""
-        return self.name not in (PLAIN, FREE, PUBLISHED)
+        return self.name not in (PLAIN, FREE, SCRIPT)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Torch:
 def one_run(torch: Torch) -> list[Contender]:
     """Those that train on all cores, one at a time; first ours, which the losses are held to."""
     published = Contender(
-        PUBLISHED, "report.bench.published", {"steps": PUBLISHED_STEPS}, norms=("none",)
+        SCRIPT, "report.bench.published", {"steps": SCRIPT_STEPS}, norms=("none",)
     )
     return [*two_runs(torch), _pytorch(torch, "compile"), published]
 

@@ -18,8 +18,8 @@ from normlib.arm import Arm
 from report.study.record import Record, decode, encode
 
 ROOT = Path(__file__).parents[1]
-PUBLISHED = ROOT / "runs"  # committed
-OWN = ROOT / "build" / "runs"  # everyone's own, git-ignored, read on top of the published ones
+COMMITTED = ROOT / "runs"
+OWN = ROOT / "build" / "runs"  # everyone's own, git-ignored, read on top of the committed ones
 LONGEST_NAME = 200
 LIVE = ROOT / "build" / "live"  # trained by notebooks on this machine, to hold against those
 CHECKSUMS = "checksums.txt"  # of the lines in its folder that carry none; there are no others there
@@ -144,7 +144,7 @@ def read(folders: Iterable[Path] | None = None) -> dict[tuple[Arm, int], Record]
     checksum must be in the folder's list; in a reader's own there is none, and any record counts.
     """
     found = {}
-    for folder in (PUBLISHED, OWN) if folders is None else folders:
+    for folder in (COMMITTED, OWN) if folders is None else folders:
         with _reading(folder):
             there = sorted(folder.iterdir()) if folder.exists() else []
             checksums = folder / CHECKSUMS
@@ -197,7 +197,7 @@ def _record(line: bytes, listed: set[bytes] | None) -> Record:
     return record
 
 
-def list_checksums(folder: Path = PUBLISHED) -> str:
+def list_checksums(folder: Path = COMMITTED) -> str:
     """The text of the list of those lines in the folder that carry no checksum."""
     lines = [line for file in sorted(folder.glob("*.jsonl")) for line in _lines(file)]
     return "".join(f"{_checksum(line).decode()}\n" for line in lines if MARK not in line)

@@ -70,4 +70,4 @@ def _epochs(record: Record) -> list[dict]:
 
 
 if __name__ == "__main__":
-    write(archive.ROOT / "tables", archive.PUBLISHED)
+    write(archive.ROOT / "tables", archive.COMMITTED)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from report.study.arms import PUBLISHED
+from report.study.arms import REPORTED
 from report.study.claims.book import ARMS, CLAIMS, Claim
 from report.study.comparisons import minus
 from report.study.figures import BLUE, GREY, style
@@ -16,8 +16,8 @@ from report.study.replication_lottery import MODES
 BAND = "#dedede"
 WORDS = {"bn": "BN", "ln": "LN", "wn": "WN", "keras": "Keras", "he": "He"}
 FORMS = {"difference": "{} - {}", "interaction": "({} - {}) - ({} - {})"}
-SINGLE = {name: PUBLISHED[arm] for name, arm in ARMS.items() if arm in PUBLISHED}
-SINGLE |= dict(zip(MODES, PUBLISHED.values(), strict=True))
+SINGLE = {name: REPORTED[arm] for name, arm in ARMS.items() if arm in REPORTED}
+SINGLE |= dict(zip(MODES, REPORTED.values(), strict=True))
 
 
 def forest(ledger: pd.DataFrame) -> Figure:

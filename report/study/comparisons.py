@@ -8,7 +8,7 @@ import pandas as pd
 import scipy  # its `stats` loads at its first use, half a second that a sweep need not wait
 
 from normlib.arm import Arm
-from report.study.arms import PUBLISHED
+from report.study.arms import REPORTED
 from report.study.record import Record
 
 
@@ -94,7 +94,7 @@ def _row(arm: Arm, values: pd.Series) -> dict:
     ours = interval(values.to_numpy())
     return {
         "mode": arm.label,
-        "published, 1 run (%)": f"{PUBLISHED[arm]:.2f}" if arm in PUBLISHED else "–",
+        "published, 1 run (%)": f"{REPORTED[arm]:.2f}" if arm in REPORTED else "–",
         "ours, mean (%)": f"{ours.mean:.2f}",
         "95 % interval": f"{ours.low:.2f} to {ours.high:.2f}",
         "lowest to highest seed": f"{values.min():.2f} to {values.max():.2f}",

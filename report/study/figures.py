@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator
 from normlib import data
 from normlib.arm import Arm
 from report.study import comparisons
-from report.study.arms import PUBLISHED
+from report.study.arms import REPORTED
 from report.study.record import Record
 
 sns.set_theme(context="notebook", style="ticks", rc={
@@ -82,9 +82,9 @@ def draw_metric(ax, arm: Arm, curves: pd.DataFrame, metric: str) -> None:
     """An arm's metric against epochs, one row per epoch and a column per seed."""
     curves = curves.set_index(curves.index + 1) * (100 if metric.endswith("accuracy") else 1)
     draw_seeds_and_mean(ax, arm, curves)
-    if metric == "test_accuracy" and arm in PUBLISHED:
+    if metric == "test_accuracy" and arm in REPORTED:
         place = curves.index[-1] + 0.12
-        ax.plot(place, PUBLISHED[arm], "D", markersize=6, color=style(arm)["color"])
+        ax.plot(place, REPORTED[arm], "D", markersize=6, color=style(arm)["color"])
 
 
 def _width(arm: Arm) -> float:
@@ -199,8 +199,8 @@ def final_accuracies(records: Sequence[Record]) -> Figure:
     figure, ax = plt.subplots(figsize=(8, 0.7 * len(arms) + 1))
     for row, arm in enumerate(arms):
         _seeds_over_mean(ax, row, comparisons.final(records, arm), style(arm)["color"])
-        if arm in PUBLISHED:
-            ax.plot(PUBLISHED[arm], row, "D", color="black", markersize=7, fillstyle="none")
+        if arm in REPORTED:
+            ax.plot(REPORTED[arm], row, "D", color="black", markersize=7, fillstyle="none")
     ax.set(yticks=range(len(arms)), yticklabels=[arm.label for arm in arms])
     ax.set(xlabel="final test accuracy (%)", ylabel=None, ylim=(len(arms) - 0.4, -0.6))
     return figure

@@ -1,6 +1,6 @@
 """The replication lottery as a game: runs to draw from, sentences to check, and their shares."""
 
-from report.study.arms import PUBLISHED
+from report.study.arms import REPORTED
 from report.study.claims.book import Claim
 from report.study.replication_lottery import LADDER, MODES, compared, hits, shares_of_draws
 
@@ -16,7 +16,7 @@ def game(records: dict) -> dict:
     Each sentence has the pairs of modes of which it says that the first scores higher, and its
     exact share for each number of seeds per mode.
     """
-    found, published = hits(records), PUBLISHED.values()
+    found, published = hits(records), REPORTED.values()
     sizes = [n for n in SIZES if n <= len(found[0])]
     shares = {n: shares_of_draws(found, n) for n in sizes}
     texts = [

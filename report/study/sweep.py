@@ -21,25 +21,22 @@ class MissingRecords(RuntimeError):
 
 
 def run(
-    experiment: Experiment,
-    fresh: bool = False,
-    folder: Path | None = None,
-    executor: Executor | None = None,
+    experiment: Experiment, folder: Path | None = None, executor: Executor | None = None
 ) -> list[Record]:
     """Return the experiment's records, arm by arm and seed by seed, and train only the missing.
 
-    `fresh` retrains all of them. New records are written to the own archive, or to `folder`, as
-    they are finished, so an interrupted sweep loses only the runs in flight; a second sweep into
-    the same archive waits for the first. Nothing is trained that could not be written: that is an
-    ArchiveError. Runs of edited sources are kept among the live runs, never in an archive; those of
-    a norm of your own are trained each time and never written. In the quick profile a missing full
-    record raises MissingRecords, which names the sweep to run.
+    New records are written to the own archive, or to `folder`, as they are finished, so an
+    interrupted sweep loses only the runs in flight; a second sweep into the same archive waits for
+    the first. Nothing is trained that could not be written: that is an ArchiveError. Runs of edited
+    sources are kept among the live runs, never in an archive; those of a norm of your own are
+    trained each time and never written. In the quick profile a missing full record raises
+    MissingRecords, which names the sweep to run.
     """
-    there = {} if fresh else _readable()
+    there = _readable()
     if _missing(experiment, there):
         folder = folder or archive.OWN
         with archive.only_writer(folder):
-            there |= {} if fresh else _readable()  # of a sweep that was waited for
+            there |= _readable()  # of a sweep that was waited for
             for record in _train(_missing(experiment, there), folder, executor):
                 there[record.key] = record
     records = [there[key] for key in experiment.runs()]
@@ -136,7 +133,7 @@ def archived(run: Record) -> Record | None:
 
     The archive has whole runs: their arm is the live one's but for the number of epochs.
     """
-    records = current(archive.read([archive.PUBLISHED]))
+    records = current(archive.read([archive.COMMITTED]))
     longer = [
         record
         for (arm, seed), record in records.items()

@@ -48,7 +48,7 @@ def train(experiment: Experiment, publish: bool, scheduler: str | None) -> None:
     if publish:
         refuse_unlisted_sources(experiment)
     os.environ["NORMLIB_PROFILE"] = "full"
-    folder = archive.PUBLISHED if publish else archive.OWN
+    folder = archive.COMMITTED if publish else archive.OWN
     with pool.cluster(scheduler) as executor:
         records = sweep.run(experiment, folder=folder, executor=executor)
     print(f"{experiment.name}: {len(records)} records")

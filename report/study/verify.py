@@ -105,9 +105,9 @@ def published() -> list[Record]:
 
     Raises ArchiveError if it is damaged or has no run.
     """
-    records = list(sweep.current(archive.read([archive.PUBLISHED])).values())
+    records = list(sweep.current(archive.read([archive.COMMITTED])).values())
     if not records:
-        raise archive.ArchiveError(f"{archive.PUBLISHED} has no runs of this protocol: restore it.")
+        raise archive.ArchiveError(f"{archive.COMMITTED} has no runs of this protocol: restore it.")
     return records
 
 

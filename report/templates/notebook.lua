@@ -150,8 +150,24 @@ local function word(element)
   return pieces
 end
 
+-- A line breaks neither within a number or N(0, 0.1²), nor before a percent sign.
+local function belong_together(before, after)
+  if not before or not after or before.t ~= 'Str' or after.t ~= 'Str' then return end
+  local grouped = before.text:match('^%D*%d%d?%d?$') and after.text:match('^%d%d%d%f[%D]')
+  return grouped or before.text:match('%d$') and after.text:match('^%%') or before.text:match('N%(0,$')
+end
+
+local function unbroken(inlines)
+  for i, inline in ipairs(inlines) do
+    local space = inline.t == 'Space' or inline.t == 'SoftBreak'
+    if space and belong_together(inlines[i - 1], inlines[i + 1]) then inlines[i] = pandoc.Str '\u{a0}' end
+  end
+  return inlines
+end
+
 return {
   { Meta = find_lacking },
+  { Inlines = unbroken },
   { Div = Div },
   { Para = alone },
   { CodeBlock = typeable, Code = typeable, Str = word },

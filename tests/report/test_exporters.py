@@ -7,7 +7,7 @@ from base64 import b64decode
 import nbformat
 import pandas as pd
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from pages import Page, check_page, made, merged
 
 from report import exporters
@@ -103,6 +103,16 @@ def test_a_header_over_the_names_of_rows_is_not_empty():
     cell = new_code_cell("table", outputs=[output])
     page, _ = exporters.HTMLReport().from_notebook_node(new_notebook(cells=[cell]))
     assert len(Page(page).all("th")) == 3 and '<span class="unseen">row</span></th>' in page
+
+
+def test_no_line_breaks_within_a_number_or_before_a_percent_sign():
+    text = "of 60 000 images 95 % from N(0, 0.1²), seeds 7 and 200 of\n(+1 000) at 5\n%"
+    page, _ = exporters.HTMLReport().from_notebook_node(
+        new_notebook(cells=[new_markdown_cell(text)])
+    )
+    (shown,) = re.findall("<p>(of.*?)</p>", page, re.S)
+    expected = "of 60~000 images 95~% from N(0,~0.1²), seeds 7 and 200 of (+1~000) at 5~%"
+    assert " ".join(shown.replace("\u00a0", "~").split()) == expected
 
 
 def test_html_is_the_same_twice():

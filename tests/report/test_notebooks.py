@@ -13,7 +13,7 @@ from ipykernel.kernelspec import KERNEL_NAME, get_kernel_dict
 from nbclient import NotebookClient
 
 from report import build
-from report.study.arms import PUBLISHED
+from report.study.arms import REPORTED
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -185,8 +185,8 @@ def tables(notebook):
 # What the text may say without a table: settings, margins, and what the published report measured.
 SETTINGS = {"0.0001", "0.0004", "0.001", "0.004", "0.01", "0.02", "0.1", "0.2", "0.3", "0.5", "0.9",
             "1.0", "9.4"}  # fmt: skip
-PAIRS = itertools.combinations(PUBLISHED.values(), 2)
-OF_THE_REPORT = {f"{v:.2f}" for v in (*PUBLISHED.values(), *(abs(a - b) for a, b in PAIRS))}
+PAIRS = itertools.combinations(REPORTED.values(), 2)
+OF_THE_REPORT = {f"{v:.2f}" for v in (*REPORTED.values(), *(abs(a - b) for a, b in PAIRS))}
 
 
 @every_notebook

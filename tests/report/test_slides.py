@@ -99,6 +99,6 @@ def test_a_reports_own_figure_stands_before_the_published_one(tmp_path):
 
 
 def test_a_figure_that_is_nowhere_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(slides, "PUBLISHED", tmp_path / "none")
+    monkeypatch.setattr(slides, "COMMITTED", tmp_path / "none")
     with pytest.raises(exporters.ReportError, match=r"figures/figure-a1\.svg"):
         slides.make(tmp_path)

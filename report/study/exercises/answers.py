@@ -1,5 +1,6 @@
 """What a student is told: right, or which mistake, and the smallest input that shows it."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -28,17 +29,15 @@ def judge(exercise: Exercise, seed: int, outputs: list[Arrays]) -> Answer:
     """The answer to a function's outputs on `exercise.inputs(seed)` and `exercise.large(seed)`."""
     inputs, large = exercise.inputs(seed), exercise.large(seed)
     rights = [exercise.right(given) for given in [*inputs, *large]]
-    found, remarks = [], {}
-    for arrays, right in zip(outputs, rights, strict=True):
-        for name, array, expected in zip(exercise.outputs, arrays, right, strict=True):
-            shapes = f"has the shape {array.shape} and should have {expected.shape}."
-            if np.squeeze(array).shape != np.squeeze(expected).shape:
-                if array.shape in {other.shape for other in right}:
-                    shapes += f" Are the outputs in the order {', '.join(exercise.outputs)}?"
-                return refused(exercise, f"{name} {shapes}")
-            if array.shape != expected.shape:
-                remarks.setdefault(name, f"But {name} {shapes}")
-        found.append(tuple(a.reshape(r.shape) for a, r in zip(arrays, right, strict=True)))
+    remarks = {}
+    for name, said, fits in _of_other_shape(exercise, outputs, rights):
+        if not fits:
+            return refused(exercise, said)
+        remarks.setdefault(name, f"But {said}")
+    found = [
+        tuple(array.reshape(expected.shape) for array, expected in zip(arrays, right, strict=True))
+        for arrays, right in zip(outputs, rights, strict=True)
+    ]
     worst = error(exercise, seed, found[: len(inputs)])
     if not worst < TOLERANCE:
         return _wrong(exercise, seed, [*zip(inputs, found, rights, strict=False)])
@@ -56,6 +55,24 @@ def judge(exercise: Exercise, seed: int, outputs: list[Arrays]) -> Answer:
         *remarks.values(),
     ]
     return Answer(True, " ".join(["right.", *remarks.values()]), "\n".join(text))
+
+
+def _of_other_shape(
+    exercise: Exercise, outputs: list[Arrays], rights: list[Arrays]
+) -> Iterator[tuple[str, str, bool]]:
+    """Each output of another shape than the right one: its name, what to say, whether it fits.
+
+    It fits if only axes of length 1 are missing or too many.
+    """
+    for arrays, right in zip(outputs, rights, strict=True):
+        for name, array, expected in zip(exercise.outputs, arrays, right, strict=True):
+            if array.shape == expected.shape:
+                continue
+            said = f"{name} has the shape {array.shape} and should have {expected.shape}."
+            fits = np.squeeze(array).shape == np.squeeze(expected).shape
+            if not fits and array.shape in {other.shape for other in right}:
+                said += f" Are the outputs in the order {', '.join(exercise.outputs)}?"
+            yield name, said, fits
 
 
 def _difference(found: Arrays, right: Arrays) -> float:

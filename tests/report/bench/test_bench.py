@@ -172,7 +172,7 @@ def test_every_promise_has_a_row_even_with_nothing_measured():
     rows = targets.rows(*groups, {"none": [1.0, 1.0]}, step)
     assert len(rows) == 2 * 5 + 4 + 2 + 1 and rows[-1]["measured"] == "4.00 of 6.00 ms"
     assert {row["met"] for row in rows[:-3]} == {"not shown"}
-    committed = pd.read_csv(bench.PUBLISHED / "benchmark-targets.csv")
+    committed = pd.read_csv(bench.COMMITTED / "benchmark-targets.csv")
     assert [*committed["what"]] == [row["what"] for row in rows]
     assert [*committed["target"]] == [row["target"] for row in rows]
 
@@ -337,7 +337,7 @@ def test_tables_without_a_peer_are_not_published(no_torch, monkeypatch, capsys):
     assert bench.main(["--publish"]) == 1 and no_torch == [bench.OWN]  # one failed on the way
     assert "for want of PyTorch (missing)" in capsys.readouterr().err
     monkeypatch.setattr(bench, "measure", lambda torch: ({"targets": []}, []))
-    assert bench.main(["--publish"]) == 0 and no_torch[1:] == [bench.PUBLISHED]
+    assert bench.main(["--publish"]) == 0 and no_torch[1:] == [bench.COMMITTED]
 
 
 def test_a_python_without_pytorch_says_so():

@@ -34,7 +34,7 @@ def figure():
 
 
 def ledger_table():
-    frame = verdicts.ledger(archive.read([archive.PUBLISHED])).iloc[:40:2]
+    frame = verdicts.ledger(archive.read([archive.COMMITTED])).iloc[:40:2]
     frame = frame[["id", "claim", "verdict"]]
     caption = data(text_markdown="**Table 1.** The ledger.")
     return tagged(page_data.LEDGER, caption, data(text_html=frame.to_html(index=False)))

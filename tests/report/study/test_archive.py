@@ -69,7 +69,7 @@ def test_torn_last_line_is_skipped_said_and_replaced(tmp_path, capsys):
 
 
 def test_the_published_lines_are_those_of_the_list():
-    assert (archive.PUBLISHED / archive.CHECKSUMS).read_text() == archive.list_checksums()
+    assert (archive.COMMITTED / archive.CHECKSUMS).read_text() == archive.list_checksums()
 
 
 def rewritten(folder, change, checksum=True):
@@ -219,7 +219,7 @@ def test_room_is_held_until_the_records_that_need_it_are_written(tmp_path):
 
 
 def test_no_published_record_is_longer_than_the_room_that_is_held_for_one():
-    for file in archive.PUBLISHED.glob("*.jsonl"):
+    for file in archive.COMMITTED.glob("*.jsonl"):
         lines = file.read_bytes().splitlines()
         arm = Arm(**json.loads(lines[0])["arm"])
         assert max(map(len, lines)) < archive._most_bytes(arm), file.name

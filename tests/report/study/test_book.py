@@ -20,7 +20,7 @@ SIDES = ("higher", "lower", "different", "equal", "unequal")
 
 @pytest.fixture(scope="module")
 def records():
-    return archive.read([archive.PUBLISHED])
+    return archive.read([archive.COMMITTED])
 
 
 def test_every_claim_is_whole():

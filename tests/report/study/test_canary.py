@@ -21,7 +21,7 @@ def trained():
     SAMPLED[0], *(pytest.param(arm, marks=pytest.mark.slow) for arm in SAMPLED[1:])
 ], ids=lambda arm: arm.label)  # fmt: skip
 def test_archived_quick_run_repeats(arm, trained):
-    archived, run = archive.read([archive.PUBLISHED])[arm, 0], trained(arm)
+    archived, run = archive.read([archive.COMMITTED])[arm, 0], trained(arm)
     if all(run.environment[k] == archived.environment[k] for k in run.environment if k != "python"):
         assert run.numbers() == archived.numbers()  # the same processor and versions: bit by bit
     assert comparisons.first_steps(run, archived) < comparisons.SLACK
@@ -44,7 +44,7 @@ def test_runs_that_share_a_process_have_the_numbers_of_one_each_and_outlive_its_
 
 @pytest.mark.parametrize("name", ["quick", "pilot"])
 def test_archive_is_complete_and_computed_by_the_present_code(name):
-    records = archive.read([archive.PUBLISHED])
+    records = archive.read([archive.COMMITTED])
     for key in experiments.EXPERIMENTS[name].runs():
         assert records[key].protocol == provenance.PROTOCOL, key
         assert provenance.equal(records[key].sources, provenance.sources(key[0])), key

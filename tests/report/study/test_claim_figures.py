@@ -49,7 +49,7 @@ def test_accuracy_stands_over_the_error_of_the_gradient():
 
 
 def test_the_lottery_knows_the_published_order():
-    published = dict(zip(replication_lottery.MODES, arms.PUBLISHED.values(), strict=True))
+    published = dict(zip(replication_lottery.MODES, arms.REPORTED.values(), strict=True))
     sure = replication_lottery.lottery(runs(**{m: v / 100 for m, v in published.items()}))
     shares = sure.set_index("sentence")["share of draws"]
     assert shares.iloc[0] == 1

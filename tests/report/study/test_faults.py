@@ -59,7 +59,7 @@ def swept(folder: Path) -> None:
         say("kept", record.seed)
 
     worker.run_each, archive.append = each(train), keep
-    for name in ("PUBLISHED", "OWN", "LIVE"):
+    for name in ("COMMITTED", "OWN", "LIVE"):
         setattr(archive, name, folder / name)
     provenance.listed = lambda: {"the archive's": [provenance.sources(SMALL)]}
     found = sweep.run(RUNS)
@@ -128,10 +128,10 @@ def new(tmp_path) -> Path:
 @pytest.fixture
 def old(tmp_path) -> Path:
     """The first three lines of a published file, whose checksums are in the list."""
-    source = archive.PUBLISHED / "epochs=1.jsonl"
+    source = archive.COMMITTED / "epochs=1.jsonl"
     file = tmp_path / source.name
     file.write_bytes(b"".join(source.read_bytes().splitlines(keepends=True)[:3]))
-    shutil.copy(archive.PUBLISHED / archive.CHECKSUMS, tmp_path)
+    shutil.copy(archive.COMMITTED / archive.CHECKSUMS, tmp_path)
     assert archive.MARK not in file.read_bytes()
     return file
 

@@ -23,7 +23,7 @@ def test_per_epoch_draws_every_seed_their_mean_and_the_published_run():
     drawn = lines(ax, figures.GREY)
     assert [list(line.get_ydata()) for line in drawn[:3]] == [[50, 80], [50, 81], [50, 82]]
     assert list(drawn[3].get_ydata()) == pytest.approx([50, 81])
-    assert drawn[4].get_ydata() == [arms.PUBLISHED[arms.NONE]]
+    assert drawn[4].get_ydata() == [arms.REPORTED[arms.NONE]]
     assert ax.get_xlabel() == "epoch" and ax.get_ylabel() == "test accuracy (%)"
 
 
@@ -44,7 +44,7 @@ def test_final_accuracies_draws_every_seed_its_mean_and_the_published_run():
     (interval, mean, published) = ax.lines[:3]
     assert list(mean.get_xdata()) == pytest.approx([81])
     assert list(interval.get_xdata()) == pytest.approx([81 - 2.484, 81 + 2.484], abs=1e-3)
-    assert published.get_xdata() == [arms.PUBLISHED[arms.NONE]]
+    assert published.get_xdata() == [arms.REPORTED[arms.NONE]]
 
 
 def test_distance_pairs_the_seeds():

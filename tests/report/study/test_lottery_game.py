@@ -8,7 +8,7 @@ import pytest
 from made_runs import noise, runs
 
 from report.study import lottery_game, replication_lottery
-from report.study.arms import PUBLISHED
+from report.study.arms import REPORTED
 from report.study.replication_lottery import MODES
 
 
@@ -51,7 +51,7 @@ def test_the_game_has_runs_sentences_and_shares_ready_for_json():
     assert [len(mode["runs"]) for mode in game["modes"]] == [30] * 6
     assert game["modes"][0]["runs"] == [round(10_000 * a) for a in accuracies["none"][:30]]
     assert [mode["published"] for mode in game["modes"]] == [
-        round(100 * value) for value in PUBLISHED.values()
+        round(100 * value) for value in REPORTED.values()
     ]
     assert len(game["sentences"]) == 1 + len(replication_lottery.compared())
     published = [mode["published"] for mode in game["modes"]]

@@ -46,7 +46,7 @@ def test_the_detectable_effect_is_right_at_every_n():
 
 
 def test_the_pilot_asks_for_more_seeds_than_the_last_look_has():
-    records = {k: r for k, r in archive.read([archive.PUBLISHED]).items() if k[1] not in LAST}
+    records = {k: r for k, r in archive.read([archive.COMMITTED]).items() if k[1] not in LAST}
     found = power.pilot_table(records)
     assert (len(FIRST), len(LAST)) == (30, 60) and LAST[:30] == FIRST
     assert found["seeds needed"].max() > len(LAST)

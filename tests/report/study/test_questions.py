@@ -13,7 +13,7 @@ from report.study.experiments import EXPERIMENTS
 
 @pytest.fixture(scope="module")
 def records():
-    return archive.read([archive.PUBLISHED])
+    return archive.read([archive.COMMITTED])
 
 
 ANSWERS = ("higher", "lower", "equal", "not resolved")

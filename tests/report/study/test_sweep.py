@@ -21,7 +21,7 @@ SMALL = Arm(epochs=1, batch_size=500, profile="quick")
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
     """Empty archives: published, own, live."""
-    for name in ("PUBLISHED", "OWN", "LIVE"):
+    for name in ("COMMITTED", "OWN", "LIVE"):
         monkeypatch.setattr(archive, name, tmp_path / name)
     return tmp_path
 
@@ -32,7 +32,7 @@ def known(arm, seed, **changes):
 
 
 def test_run_trains_what_is_missing_once_and_returns_it_in_order(folders, monkeypatch):
-    archive.append(known(SMALL, 1), folders / "PUBLISHED")
+    archive.append(known(SMALL, 1), folders / "COMMITTED")
     experiment, trained = Experiment("some", (SMALL,), (0, 1)), []
 
     def train(arms, seed):
@@ -53,13 +53,6 @@ def test_a_record_does_not_depend_on_how_many_ran_beside_it(folders):
     assert alone.numbers() == beside[SMALL, 5].numbers() != beside[SMALL, 6].numbers()
 
 
-@pytest.mark.slow
-def test_fresh_retrains_what_is_there(folders):
-    archive.append(known(SMALL, 0), folders / "OWN")
-    (found,) = sweep.run(Experiment("some", (SMALL,), (0,)), fresh=True)
-    assert found.seconds != 12.5
-
-
 def test_records_of_another_protocol_do_not_count(folders):
     old = known(arms.NONE, 0, protocol=provenance.PROTOCOL - 1)
     assert sweep.current({old.key: old}) == {}
@@ -71,8 +64,8 @@ def test_a_missing_full_record_in_the_quick_profile_names_the_sweep(folders):
 
 
 def test_changed_sources_are_said(folders, capsys):
-    archive.append(known(SMALL, 0, sources="old"), folders / "PUBLISHED")
-    archive.append(known(SMALL, 1), folders / "PUBLISHED")
+    archive.append(known(SMALL, 0, sources="old"), folders / "COMMITTED")
+    archive.append(known(SMALL, 1), folders / "COMMITTED")
     sweep.run(Experiment("some", (SMALL,), (0, 1)))
     assert "1 of the 2 records of experiment 'some' were computed" in capsys.readouterr().out
 
@@ -141,7 +134,7 @@ def pretended(folders, monkeypatch):
 
 
 def test_live_run_repeats_the_first_epoch_of_the_archived_one(pretended):
-    archive.append(known(arms.OUR_BN, 0), pretended / "PUBLISHED")
+    archive.append(known(arms.OUR_BN, 0), pretended / "COMMITTED")
     run = sweep.live(arms.OUR_BN, 0)
     assert run.arm == dataclasses.replace(arms.OUR_BN, epochs=sweep.LIVE_EPOCHS)
     assert sweep.archived(run).arm == arms.OUR_BN
@@ -151,7 +144,7 @@ def test_live_run_repeats_the_first_epoch_of_the_archived_one(pretended):
 
 
 def test_any_arm_and_seed_trains_live_and_has_a_partner_only_where_there_is_one(pretended):
-    archive.append(known(arms.OUR_BN, 0), pretended / "PUBLISHED")
+    archive.append(known(arms.OUR_BN, 0), pretended / "COMMITTED")
     hot = dataclasses.replace(arms.OUR_BN, learning_rate=0.1)
     for arm, seed in ((hot, 0), (arms.OUR_BN, 42), (dataclasses.replace(hot, examples=500), 7)):
         assert sweep.archived(sweep.live(arm, seed)) is None
@@ -159,16 +152,16 @@ def test_any_arm_and_seed_trains_live_and_has_a_partner_only_where_there_is_one(
 
 
 def test_runs_of_edited_sources_are_live_and_stand_over_no_archive(pretended, monkeypatch, capsys):
-    archive.append(known(SMALL, 0), pretended / "PUBLISHED")
+    archive.append(known(SMALL, 0), pretended / "COMMITTED")
     listed = provenance.sources(SMALL)
     for module in (sweep, provenance):
         monkeypatch.setattr(module, "sources", lambda arm: "edited")
     assert not provenance.known("edited") and provenance.known(listed)
     experiment = Experiment("some", (SMALL,), (0, 1))
-    found = sweep.run(experiment, folder=archive.PUBLISHED)
+    found = sweep.run(experiment, folder=archive.COMMITTED)
     assert [r.sources for r in found] == [listed, "edited"]
     assert "computed by other sources than the present ones" in capsys.readouterr().out
-    assert [key[1] for key in archive.read([archive.PUBLISHED])] == [0]
+    assert [key[1] for key in archive.read([archive.COMMITTED])] == [0]
     assert [key[1] for key in archive.read([archive.LIVE])] == [1]
     monkeypatch.setattr(pool, "train", lambda runs, _: runs)  # nothing is trained again
     assert [r.sources for r in sweep.run(experiment)] == [listed, "edited"]
@@ -180,22 +173,28 @@ def test_runs_of_edited_sources_are_live_and_stand_over_no_archive(pretended, mo
 def test_nothing_is_trained_that_could_not_be_kept(folders, monkeypatch):
     monkeypatch.setattr(pool, "train", lambda *_: pytest.fail("trained"))
     experiment = Experiment("some", (SMALL,), (0, 1))
+
+    def unread():
+        with monkeypatch.context() as patch:
+            patch.setattr(sweep, "_readable", dict)
+            sweep.run(experiment)
+
     (folders / "OWN").write_text("a file")
     with pytest.raises(archive.ArchiveError, match=r"OWN cannot be read .*Not a directory"):
         sweep.run(experiment)
     with pytest.raises(archive.ArchiveError, match=r"OWN cannot be written .*File exists"):
-        sweep.run(experiment, fresh=True)
+        unread()
     (folders / "OWN").unlink()
     (folders / "OWN" / archive.file_name(SMALL)).mkdir(parents=True)
     with pytest.raises(archive.ArchiveError, match=r"OWN/.*jsonl cannot be read"):
         sweep.run(experiment)
     monkeypatch.setattr(provenance, "listed", lambda: {"listed": [provenance.sources(SMALL)]})
     with pytest.raises(archive.ArchiveError, match=r"OWN cannot be written .*Is a directory"):
-        sweep.run(experiment, fresh=True)
+        unread()
     monkeypatch.setattr(provenance, "listed", dict)  # what is edited goes to the live runs
     (folders / "OWN" / archive.file_name(SMALL)).rmdir()
     (folders / "LIVE").write_text("a file")
-    for train in (lambda: sweep.run(experiment, fresh=True), lambda: sweep.live(SMALL, 0)):
+    for train in (unread, lambda: sweep.live(SMALL, 0)):
         with pytest.raises(archive.ArchiveError, match=r"LIVE cannot be written .*File exists"):
             train()
 

@@ -41,7 +41,7 @@ def test_seeds_replace_the_experiments_own(monkeypatch):
     ((found, folder),) = command(monkeypatch, "pilot", "--seeds", "7:9")
     assert found == dataclasses.replace(EXPERIMENTS["pilot"], seeds=(7, 8))
     assert folder == archive.OWN
-    assert command(monkeypatch, "pilot", "--publish") == [(EXPERIMENTS["pilot"], archive.PUBLISHED)]
+    assert command(monkeypatch, "pilot", "--publish") == [(EXPERIMENTS["pilot"], archive.COMMITTED)]
 
 
 def test_the_table_counts_what_is_there_and_what_is_missing():
@@ -59,7 +59,7 @@ def test_the_table_counts_what_is_there_and_what_is_missing():
 
 @pytest.mark.parametrize("seeds", ["0:3", "50:54"])
 def test_the_list_is_of_the_archive_and_the_seeds(seeds, monkeypatch, tmp_path, capsys):
-    for name, seed, protocol in (("PUBLISHED", 0, 0), ("OWN", 2, 0), ("OWN", 51, 0), ("OWN", 1, 1)):
+    for name, seed, protocol in (("COMMITTED", 0, 0), ("OWN", 2, 0), ("OWN", 51, 0), ("OWN", 1, 1)):
         monkeypatch.setattr(archive, name, tmp_path / name)
         of = record(seed, arm=NONE, protocol=provenance.PROTOCOL - protocol)
         archive.append(of, tmp_path / name)
@@ -82,13 +82,13 @@ def test_publishing_runs_of_edited_sources_is_refused_before_anything_is_trained
 @pytest.mark.parametrize("words", [["--list"], ["pilot"], ["pilot", "--publish"]])
 def test_a_damaged_archive_is_one_sentence(words, monkeypatch, tmp_path):
     monkeypatch.setenv("NORMLIB_PROFILE", "quick")
-    for name in ("PUBLISHED", "OWN", "LIVE"):
+    for name in ("COMMITTED", "OWN", "LIVE"):
         monkeypatch.setattr(archive, name, tmp_path / name)
-    (tmp_path / "PUBLISHED").mkdir()
-    (tmp_path / "PUBLISHED" / "default.jsonl").write_text('{"seed": 1}\n')
+    (tmp_path / "COMMITTED").mkdir()
+    (tmp_path / "COMMITTED" / "default.jsonl").write_text('{"seed": 1}\n')
     monkeypatch.setattr(sweep_command, "refuse_unlisted_sources", lambda experiment: None)
     monkeypatch.setattr(sys, "argv", ["lab.py sweep", *words])
-    said = r"^error: .*PUBLISHED/default\.jsonl line 1 is not a record .*restore it.*\.$"
+    said = r"^error: .*COMMITTED/default\.jsonl line 1 is not a record .*restore it.*\.$"
     with pytest.raises(SystemExit, match=said):
         sweep_command.main()
 

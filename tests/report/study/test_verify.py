@@ -68,7 +68,7 @@ def test_a_close_run_must_score_as_the_arms_seeds_do(tiny_record):
 
 def test_a_run_that_strays_fails_the_command(tiny_record, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("NORMLIB_PROFILE", "quick")
-    monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(archive, "COMMITTED", tmp_path)
     monkeypatch.setattr(sys, "argv", ["verify", "1"])
     monkeypatch.setattr(
         pool,
@@ -107,7 +107,7 @@ def test_equal_numbers_of_other_sources_are_equal_and_what_changed_is_named(
 
 @pytest.mark.slow
 def test_archived_runs_are_retrained(tiny_arm, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(archive, "COMMITTED", tmp_path)
     (record,) = pool.train([(replace(tiny_arm, epochs=1), 3)])
     archive.append(record, tmp_path)
     assert verify.verify(verify.published()) == ["bitwise equal"]
@@ -127,7 +127,7 @@ def test_the_command_says_what_it_means_and_fails_on_a_difference(
     factor, code, said, tiny_record, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setenv("NORMLIB_PROFILE", "quick")
-    monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(archive, "COMMITTED", tmp_path)
     monkeypatch.setattr(sys, "argv", ["verify", "2"])
     monkeypatch.setattr(pool, "train", lambda runs: [scaled(tiny_record, factor, step=0)])
     archive.append(replace(tiny_record, seconds=150.0), tmp_path)
@@ -145,7 +145,7 @@ def test_nonsense_retrains_nothing(count, monkeypatch):
 
 def test_an_empty_archive_is_no_proof(tmp_path, monkeypatch):
     monkeypatch.setenv("NORMLIB_PROFILE", "quick")
-    monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(archive, "COMMITTED", tmp_path)
     monkeypatch.setattr(sys, "argv", ["verify"])
     with pytest.raises(SystemExit, match="no runs"):
         verify.main()
@@ -153,7 +153,7 @@ def test_an_empty_archive_is_no_proof(tmp_path, monkeypatch):
 
 def test_a_record_that_carries_code_is_refused_and_its_code_does_not_run(tmp_path, monkeypatch):
     monkeypatch.setenv("NORMLIB_PROFILE", "quick")
-    monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(archive, "COMMITTED", tmp_path)
     monkeypatch.setattr(sys, "argv", ["verify"])
     monkeypatch.setattr(pool, "train", lambda runs: pytest.fail("trained"))
     source = f"open({str(tmp_path / 'ran')!r}, 'w')\ndef f(x, gamma, beta):\n    return x\n"
@@ -170,7 +170,7 @@ def test_a_record_that_carries_code_is_refused_and_its_code_does_not_run(tmp_pat
 
 def test_a_changed_record_ends_verify_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("NORMLIB_PROFILE", "quick")
-    monkeypatch.setattr(archive, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(archive, "COMMITTED", tmp_path)
     monkeypatch.setattr(sys, "argv", ["verify"])
     monkeypatch.setattr(pool, "train", lambda runs: pytest.fail("trained"))
     archive.append(record(), tmp_path)
