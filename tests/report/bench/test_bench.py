@@ -2,6 +2,7 @@
 
 import io
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
@@ -352,3 +353,10 @@ def test_an_epoch_is_timed_by_more_of_them_than_a_run_has(monkeypatch):
     row = alone.epoch(arm, data.load("quick"), 110, arm.epochs + 1)
     assert (row["batch size"], row["images"]) == (50, 100)
     assert row["seconds per epoch"] == pytest.approx(row["ms per step"] / 1000 * 2)
+
+
+@pytest.mark.slow
+def test_a_measurement_that_fails_in_its_process_says_why(capfd):
+    with pytest.raises(subprocess.CalledProcessError):
+        alone.measure("memory", "BN, for a song")
+    assert "KeyError: 'BN, for a song'" in capfd.readouterr().err

@@ -117,7 +117,7 @@ def choice(monkeypatch):
     table, made = questions.RATES["R"], []
     best = {name: SCORES.get(name, {0.01: 90, 0.02: 91, 0.04: 90.4}) for name in table["arms"]}
     monkeypatch.setitem(table, "chosen", {name: max(s, key=s.get) for name, s in best.items()})
-    monkeypatch.setitem(table, "finalists", dict.fromkeys(table["arms"], [0.02, 0.04]))
+    monkeypatch.setitem(table, "finalists", {key: [0.02, 0.04] for key in table["arms"]})
     for name in table["arms"]:
         for rate in questions.grid(name, "R"):
             more = questions.MORE if rate in (0.02, 0.04) else ()

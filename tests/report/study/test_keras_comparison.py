@@ -1,5 +1,8 @@
 """The measures of notebook 04, on cases whose answer is known."""
 
+import shutil
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -69,3 +72,11 @@ def test_the_error_of_a_gradient_is_that_of_the_wrong_backward_pass_alone():
     assert keras_comparison.gradient_error(wrong, "quick", seed=3) == pytest.approx(
         float(expected), rel=1e-3
     )
+
+
+def test_keras_tests_that_cannot_be_run_say_why(monkeypatch):
+    monkeypatch.setattr(keras_comparison, "sys", SimpleNamespace(executable=shutil.which("ls")))
+    with pytest.raises(
+        RuntimeError, match=r"Keras's tests could not be run: .*unrecognized option"
+    ):
+        keras_comparison.conformance()
