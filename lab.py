@@ -125,22 +125,22 @@ def parse(arguments):
     parser.add_argument(
         "--profile",
         choices=("quick", "full"),
-        help="of report: all images, or the embedded sample (default: full)",
+        help="report only: the embedded sample, or all images (default: full)",
     )
     parser.add_argument(
         "--publish",
         action="store_true",
-        help="for maintainers: also renew what is committed, of report, sweep or bench",
+        help="report, sweep and bench, for maintainers: also update the committed files",
     )
     parser.add_argument(
         "--all",
         action="store_true",
-        help="of test: every case of the tests, not a sample of them",
+        help="test only: every case of the tests instead of a sample",
     )
     parser.add_argument(
         "--torch-python",
         metavar="PATH",
-        help="of bench: a Python that has PyTorch and NumPy, instead of one in .venv-bench",
+        help="bench only: a Python with PyTorch and NumPy to use instead of .venv-bench",
     )
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command in ("setup", "report", "bench"):
@@ -197,7 +197,9 @@ def make():
     install(pip, settings)
     try_out(pip, settings)
     if home.__wrapped__() != home():
-        raise LabError("what the set-up depends on changed meanwhile; run this again.")
+        raise LabError(
+            "requirements.lock.txt or normlib changed during the set-up. Repeat the command."
+        )
     (home() / STAMP).touch()  # last: an interrupted set-up is repeated
     link()
     remove(folder for folder in environments() if folder != home())
@@ -247,7 +249,10 @@ def link():
     """Let .venv lead to the environment, whose own folder cannot move: its scripts name it."""
     if VENV.is_dir() and not VENV.is_symlink():
         if not (VENV / STAMP).exists():
-            print(f"{VENV} is not the lab's and stays; the lab's is {home()}.", flush=True)
+            print(
+                f"{VENV} was not made by the lab and is left as it is; the lab uses {home()}.",
+                flush=True,
+            )
             return
         VENV.rename(ENVIRONMENTS / "of-an-older-lab")  # to be removed with the others
     new = ENVIRONMENTS / "link"

@@ -13,7 +13,7 @@ backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 if "keras" in sys.modules:  # and has read keras.json already
     backend = sys.modules["keras"].config.backend()
 if backend != "tensorflow":
-    raise ImportError(f"normlib needs KERAS_BACKEND=tensorflow; it is {backend}.")
+    raise ImportError(f"Keras uses {backend}: set KERAS_BACKEND=tensorflow before importing it.")
 
 
 def _import_quietly(name: str) -> None:

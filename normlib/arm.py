@@ -76,18 +76,19 @@ class Arm:
     evaluation: which statistics BN is scored with (see `scoring.py`): the moving ones, or those of
         test batches, "batch" being 100
     shuffle: all images, a buffer of 1000 as in the published script, or minibatches of one class
-    scored_on, examples: the test images, or a split of the training images, on which anything is
-        chosen; how many images to train on, 0 for all
+    scored_on, examples: the test images, or a validation split of the training images, for every
+        choice of a setting; how many images to train on, 0 for all
     ulps: units in the last place by which one weight is moved
     network: the lab's convolutional one (see `model.py`), or one that reads an image row by row
     probe: the name of what is measured on the way
-    dataset: Fashion-MNIST, of which alone there is a sample for the quick profile, or MNIST
-    per: what LN after the convolution has a gamma and a beta for: each element of the image, each
-        channel, both with one mean for the image, or each channel with a mean for each pixel
-    schedule: the learning rate of every step, or where it starts, to fall to 0 as a cosine does
+    dataset: Fashion-MNIST, the only one with a sample for the quick profile, or MNIST
+    per: of LN after the convolution: "element" and "channel" take one mean for the image, with a
+        gamma and beta for each element or each channel; "pixel" takes a mean at each pixel, with a
+        gamma and beta for each channel
+    schedule: the learning rate is constant, or falls to 0 along a cosine
 
-    Raises ValueError for an unknown name, listing the valid ones, for what does not exist, and for
-    numbers that cannot train.
+    Raises ValueError for unknown names, listing the valid ones, for settings that do not go
+    together and for numbers out of range.
     """
 
     norm: str = "none"
@@ -122,7 +123,7 @@ class Arm:
                     f"{name} must be one of {', '.join(valid)}; received {getattr(self, name)!r}."
                 )
         if (self.norm == "own") != bool(self.source):
-            raise ValueError("norm='own' and source go together; your_norm.arm sets both.")
+            raise ValueError("norm='own' and source need each other; your_norm.arm sets both.")
         if self.norm not in NORMS.get((self.network, self.implementation), ()):
             there = [
                 f"{i}: {', '.join(norms)}" for (n, i), norms in NORMS.items() if n == self.network
@@ -137,17 +138,17 @@ class Arm:
         if self.network == "rnn":
             self._refuse_changes("placement", "relu", "blocks", "backward", "ulps", "per")
         if self.per != "element" and (self.norm != "layer" or self.placement == "hidden"):
-            raise ValueError("per is a setting of norm='layer' after the convolution.")
+            raise ValueError("per needs norm='layer' and placement='conv' or 'both'.")
         if self.per == "pixel" and self.implementation == "free":
-            raise ValueError("implementation='free' has one mean an image, and no per='pixel'.")
+            raise ValueError("per='pixel' does not go with implementation='free'.")
         if self.norm == "group" and self.placement != "conv":
-            raise ValueError("norm='group' stands after the convolution alone, placement='conv'.")
+            raise ValueError("norm='group' needs placement='conv'.")
         if self.norm != "batch" and (self.backward, self.evaluation) != ("right", "running"):
-            raise ValueError("backward and evaluation are settings of norm='batch'.")
+            raise ValueError("backward and evaluation can be changed for norm='batch' only.")
         if self.backward != "right" and self.implementation != "ours":
-            raise ValueError("backward is a setting of implementation='ours'.")
+            raise ValueError("backward can be changed for implementation='ours' only.")
         if self.profile == "quick" and self.dataset != "Fashion-MNIST":
-            raise ValueError("profile='quick' has a sample of dataset='Fashion-MNIST' alone.")
+            raise ValueError("profile='quick' needs dataset='Fashion-MNIST'.")
 
     def _check_numbers(self) -> None:
         for name, (kind, allows, rule) in NUMBERS.items():

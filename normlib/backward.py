@@ -1,8 +1,8 @@
 """The backward passes, derived by hand: the gradients of the ops of `ops.py` as equations.
 
-In all of them `dy` is the loss's gradient at `y`, `x_hat` the standardized `x`, `inv_std`
-1 / sqrt(variance + epsilon), and S stands for `reduction_axes`. They are TensorFlow operations
-themselves, so they can be differentiated again.
+In all of them `dy` is the gradient of the loss with respect to `y`, `x_hat` the standardized `x`,
+`inv_std` is 1 / sqrt(variance + epsilon), and S stands for `reduction_axes`. They are TensorFlow
+operations themselves, so they can be differentiated again.
 """
 
 import tensorflow as tf
@@ -20,9 +20,9 @@ def batch_norm(
     dx = gamma * inv_std * dy + share * (dmean + 2 * (x - mean) * dvariance)
     dgamma = sum(dy * x_hat);  dbeta = sum(dy)
 
-    share: what each element has of the mean, 1 / n or weights / sum_S(weights); dmean, dvariance:
-    gradients at the returned statistics, 0 unless the loss reads them; `total` makes of the four
-    sums those over all replicas (`gradients.py`), and returns them as they are where there is one.
+    share: the weight of each element in the mean, 1 / n or weights / sum_S(weights); dmean,
+    dvariance: gradients with respect to the returned statistics, 0 unless the loss reads them;
+    `total` adds the four sums up over all replicas (`gradients.py`), of which there may be one.
     Source: Ioffe & Szegedy 2015, section 3; the mask adds `share`.
     """
     inv_std = tf.math.rsqrt(variance + epsilon)
@@ -104,7 +104,7 @@ def weight_norm(dw, unit, norm, g, *, reduction_axes):
     unit = v / norm(v);  along = sum_S(dw * unit)
     dg = along;  dv = g / norm(v) * (dw - along * unit)
 
-    dv is the part of dw across v, dg the part along it; both 0 where v is.
+    dv is the part of dw across v, dg the part along it; both 0 where v is 0.
     Source: Salimans & Kingma 2016, equation 3.
     """
     dg = total_of(dw * unit, reduction_axes)

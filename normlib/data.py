@@ -138,7 +138,7 @@ def buffer_order(seed: int, epoch: int, size: int, buffer: int = 1000) -> np.nda
 
 
 def sorted_order(seed: int, epoch: int, labels: np.ndarray, batch: int) -> np.ndarray:
-    """Return an order whose minibatches are of one class, but where a class ends in between."""
+    """Return an order whose minibatches are of one class, except where a class ends within one."""
     order = batch_order(seed, epoch, len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     batches = np.split(order, range(batch, len(order), batch))

@@ -1,4 +1,4 @@
-"""Norms at almost no cost: what they average after the first convolution is known beforehand.
+"""Norms at a lower cost: what they average after the first convolution is known beforehand.
 
 The convolution is linear, and its input is data. Let q be the patch under a position, with a 1 at
 its end, and w the kernel as (K * K, C), with the bias as its last row: the output there is q @ w.
@@ -11,7 +11,7 @@ for a data set. A minibatch's statistics are algebra of these few numbers, witho
 activations, and so is what its gradients pass back through them. Weight norm needs no statistics,
 and need not write its weights: x @ (v * s) = (x @ v) * s.
 
-All this goes around `ops.py`. It computes the same but for rounding, and is no evidence on a norm.
+All this bypasses `ops.py`. Its results agree up to rounding; no finding on a norm rests on it.
 """
 
 import hashlib

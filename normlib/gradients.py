@@ -120,8 +120,8 @@ def synchronized_batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 
 
     Never by sum(x**2), which would cancel at large means. Outside a `tf.distribute` strategy, and
     with one replica, it is `batch_norm`. Gradients are those of the SUM of the replicas' losses:
-    Keras's `fit` averages losses within each replica, which equals the big batch only if the shards
-    are equal. Source: after Chan, Golub & LeVeque 1983, equation 1.5.
+    Keras's `fit` averages losses within each replica, which gives the gradient of the whole batch
+    only if all shards have the same size. Source: after Chan, Golub & LeVeque 1983, equation 1.5.
     """
     context = tf.distribute.get_replica_context()
     options = {"reduction_axes": reduction_axes, "epsilon": epsilon}

@@ -1,6 +1,7 @@
 """The normalizations as equations: pure functions on tensors, from basic TensorFlow operations.
 
-Axes are always `reduction_axes`: those averaged over. Variance is the population variance;
+`reduction_axes` are the axes averaged over; `axis`, in `group_norm` and `instance_norm`, is that of
+the channels. Variance is the population variance;
 `epsilon` stands under the root. `checks.arguments` has each op compute half precision in float32
 and return it as it came, and raise ValueError for input that is not floating-point, axes that `x`
 lacks, and parameters that do not broadcast. `one_pass` says how an expression is compiled, not
@@ -22,8 +23,8 @@ def batch_norm(x, gamma, beta, *, reduction_axes, epsilon: float = 1e-3, weights
     x: (N, ..., C) with reduction_axes all but the channels, (0, 1, 2) for images;
     gamma, beta: (C,), or length 1 on reduction_axes; weights: a mask, (N, ..., 1), or None;
     mean, variance: (1, ..., 1, C), for the moving statistics, float32 at least.
-    One element a channel, a constant channel, and a mask that leaves nothing give y = beta, the
-    last where x = 0. Source: Ioffe & Szegedy 2015, Algorithm 1; section 3.2 for convolutions.
+    A channel that is constant or has a single element gives y = beta; where the mask leaves
+    nothing, mean and variance are 0. Source: Ioffe & Szegedy 2015, Algorithm 1, and section 3.2.
     """
     mean = refined_mean(x, reduction_axes, weights)
     squares = one_pass(lambda: tf.math.squared_difference(x, mean))
@@ -161,7 +162,7 @@ def weight_norm(v, g, *, reduction_axes) -> tf.Tensor:
 def direction(v, *, reduction_axes) -> tuple[tf.Tensor, tf.Tensor]:
     """Return `v` divided by its Euclidean norm over `reduction_axes`, and that norm.
 
-    norm = sqrt(sum(v**2));  unit = v / norm, or 0 where v is
+    norm = sqrt(sum(v**2));  unit = v / norm, or 0 where v is 0
 
     Divided by its largest element first, so that squares neither underflow nor overflow.
     """

@@ -59,7 +59,7 @@ def run(arm: Arm, seed: int, progress: Progress = nothing, probe: "Probe" = noth
 
 
 def runs(arms: Sequence[Arm], seed: int, progress=nothing, probe=nothing) -> list[Result]:
-    """Train once what `arms` share, differing in `evaluation` alone; return a result of each."""
+    """Train arms that differ in `evaluation` alone, as one network; return a result of each."""
     begin, shared = time.perf_counter(), arms[0]
     trainer = Trainer(shared, arm_seed(seed), data.images(shared), probe)
     losses, train_loss, train_accuracy, diverged = [], [], [], None

@@ -45,12 +45,12 @@ def _refuse(layer, what: str, *_, **__):
 class WeightNormalization(keras.layers.Wrapper):
     """A Dense or convolution layer whose kernel is `ops.weight_norm(v, g)`.
 
-    w = g * v / norm(v), one norm and one `g` an output unit, or one for all with `per_unit=False`
+    w = g * v / norm(v), a norm and a `g` for each output unit, or one for all with `per_unit=False`
 
     `v` is the wrapped layer's own kernel variable and `g` starts at its norm, so wrapping leaves
-    the function unchanged; `kernel` is w. A regularizer or constraint of the layer's kernel is one
-    of v. What reads the layer's kernel behind its back, quantization and LoRA, is refused: `remove`
-    first. Raises ValueError for other layers. Source: Salimans & Kingma 2016.
+    the function unchanged; `kernel` is w. The layer's regularizer and constraint of its
+    kernel apply to v. Quantization and LoRA, which read the kernel's variable directly, raise
+    ValueError: call `remove` first. So do other layers. Source: Salimans & Kingma 2016.
     """
 
     def __init__(self, layer, per_unit: bool = True, **kwargs):

@@ -58,7 +58,7 @@ def _make(options: argparse.Namespace, build: Path) -> int:
     written, problems = write_report(executed, build)
     print(f"Done in {clock(time.monotonic() - begin)} min.", *written, sep="\n  ")
     if said := failures(executed) + problems:
-        print(*said, "The report shows what there is.", sep="\n", file=sys.stderr)
+        print(*said, "The report is written without them.", sep="\n", file=sys.stderr)
         if options.publish:
             print("Nothing was published.", file=sys.stderr)
     bad = said if options.publish else [line for line in said if line.startswith("error: ")]

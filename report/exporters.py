@@ -104,7 +104,9 @@ class _PandocExporter(Exporter):
 
 def _replace(cell: NotebookNode) -> None:
     """Leave of the cell its source, as code."""
-    nothing = nbformat.v4.new_output("stream", text="(What this cell shows could not be set.)")
+    nothing = nbformat.v4.new_output(
+        "stream", text="(The output of this cell could not be rendered.)"
+    )
     plain = nbformat.v4.new_code_cell(cell.source, outputs=[nothing], metadata=cell.metadata)
     cell.update(plain)
 

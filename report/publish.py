@@ -68,9 +68,9 @@ def speed(tables: Path) -> str:
     none = _times(free["times no norm"].drop("none"), 2)
     script = rows[rows["contender"].str.startswith("the published")]["times ours"].iloc[0]
     return (
-        f"On {what['threads']} threads of a processor {what['cpu']} (family, model, stepping), a "
-        f"training step with a norm, by this lab's shortcut, takes {none} as long as the plain "
-        "step without a norm.\n"
+        f"On {what['threads']} threads of a processor {what['cpu']} (family, model, stepping) a "
+        f"training step with the shortcut of `free.py` takes {none} as long as the plain step "
+        "without a norm.\n"
         "The fastest of Keras's `fit` and PyTorch (eager, channels last, compiled) "
         f"takes {peers} as long as the shortcut.\n"
         "The published script's way, without a norm, takes "

@@ -227,7 +227,7 @@ def test_an_environment_of_the_readers_stays(installs, capsys):  # noqa: F811
     (lab.VENV / "own").touch()
     lab.setup()
     assert (lab.VENV / "own").exists() and lab.ready()
-    assert ".venv is not the lab's and stays" in capsys.readouterr().out
+    assert ".venv was not made by the lab and is left as it is" in capsys.readouterr().out
 
 
 def test_a_removed_link_is_made_again(installs):  # noqa: F811
@@ -250,7 +250,7 @@ def test_what_a_pull_changed_during_a_set_up_is_not_ready(installs, monkeypatch)
     monkeypatch.setattr(
         lab, "install", lambda *words: (lab.LOCK.write_text("z==1"), install(*words))
     )
-    with pytest.raises(lab.LabError, match="changed meanwhile; run this again"):
+    with pytest.raises(lab.LabError, match="changed during the set-up"):
         lab.setup()
     assert lab.environments() == [lab.home()] and not lab.ready()
 

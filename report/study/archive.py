@@ -36,7 +36,7 @@ class ArchiveError(RuntimeError):
 def append(record: Record, folder: Path = OWN) -> None:
     """Add the record to its arm's file in `folder`, whole or not at all; other writers wait."""
     if record.arm.source:
-        raise ArchiveError("A norm of your own is code, which no archive holds.")
+        raise ArchiveError("Runs of a norm of your own, which is code, are not archived.")
     line = json.dumps(encode(record), separators=(",", ":")).encode()
     line = line[:-1] + MARK + _checksum(line) + b'"}\n'
     with _writing(folder), open(folder / file_name(record.arm), "ab+", buffering=0) as file:
@@ -170,7 +170,8 @@ def _lines(file: Path) -> list[bytes]:
         *lines, rest = file.read_bytes().split(b"\n")
     if rest:
         print(
-            f"{file.name} line {len(lines) + 1} is torn and was skipped; that run is trained again."
+            f"{file.name} line {len(lines) + 1} is incomplete and was skipped; that run is trained "
+            "again."
         )
     return lines
 
@@ -180,7 +181,9 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ArchiveError(f"{path} cannot be read ({error}); mend or restore it.") from error
+        raise ArchiveError(
+            f"{path} cannot be read ({error}); mend its permissions or restore it."
+        ) from error
 
 
 def _record(line: bytes, listed: set[bytes] | None) -> Record:
@@ -188,7 +191,7 @@ def _record(line: bytes, listed: set[bytes] | None) -> Record:
     if mark:
         line = body + b"}"
         if rest != _checksum(line) + b'"}':
-            raise ValueError("its checksum is another")
+            raise ValueError("its checksum does not match")
     elif listed is not None and _checksum(line) not in listed:
         raise ValueError(f"its checksum is not in {CHECKSUMS}")
     record = decode(json.loads(line))

@@ -45,9 +45,9 @@ def leave_edited_ops_to_the_tape(arm: Arm) -> None:
         if not off <= ROUNDING:
             gradients.LEFT_TO_THE_TAPE.add(name)
             said = (
-                f"the hand-derived gradient of ops.{name}, backward.{name}, is {100 * off:.2g} % "
-                "off from automatic differentiation, as after an edit of one and not of the other; "
-                "this run is trained with the automatic gradient."
+                f"backward.{name} is not the gradient of ops.{name} any more: it is "
+                f"{100 * off:.2g} % off, as if only one of the two had been edited. This run is "
+                "trained with the automatic gradient."
             )
             warnings.warn(said, EditedOp, stacklevel=2)
 

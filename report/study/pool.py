@@ -114,7 +114,7 @@ def _why(error: Exception) -> str:
 
 
 class OtherVersion(RunFailed):
-    """A worker computes by another protocol or other sources than those here."""
+    """A worker runs another version of the lab."""
 
 
 def _refuse_other(records: list[Record]) -> list[Record]:
@@ -122,9 +122,9 @@ def _refuse_other(records: list[Record]) -> list[Record]:
         here = sources(record.arm)
         if record.protocol != PROTOCOL or not equal(record.sources, here):
             raise OtherVersion(
-                f"A worker computes by protocol {record.protocol} and sources {record.sources}, "
-                f"and here they are {PROTOCOL} and {here}: give the workers this version of the "
-                "lab, and the same command goes on from there."
+                f"A worker runs another version of the lab (protocol {record.protocol}, sources "
+                f"{record.sources}; here {PROTOCOL}, {here}). Give the workers this version and "
+                "repeat the command: it trains what is missing."
             )
     return records
 

@@ -107,8 +107,8 @@ def _say_edited(experiment: Experiment, records: list[Record]) -> None:
     if others:
         print(
             f"{len(others)} of the {len(records)} records of experiment {experiment.name!r} were "
-            "computed by other sources than the present ones. What is trained with edited sources "
-            "is kept among your live runs; sweep.live(arm, seed) trains one."
+            "computed by another version of the code than yours. To see what yours does, train a "
+            "run with sweep.live(arm, seed); runs of edited code are kept apart from the archive."
         )
 
 

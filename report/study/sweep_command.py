@@ -59,9 +59,9 @@ def refuse_unlisted_sources(experiment: Experiment) -> None:
     unlisted = {found for arm in experiment.arms if not known(found := sources(arm))}
     if unlisted:
         sys.exit(
-            f"error: sources {', '.join(sorted(unlisted))} are not in {LIST.name}, so that their "
-            "runs would be live runs. List them there, with the evidence that they compute what "
-            "the archive's do, and publish again."
+            f"error: the present code (sources {', '.join(sorted(unlisted))}) is not listed in "
+            f"{LIST.name}, so its runs cannot be published. If it computes what the archive's code "
+            "does, list its sources there with the evidence, and repeat the command."
         )
 
 

@@ -25,15 +25,14 @@ CLOSE = {
 EQUAL, DIFFERENT = "bitwise equal", "different"
 STRAYS = "the first steps close, the final accuracy outside the spread of the arm's seeds"
 UNSTABLE = "the first step within 0.001, those after it apart"
-ELSEWHERE = "as it must be elsewhere: processors round otherwise, and training amplifies that"
+ELSEWHERE = "as expected on another processor: it rounds differently, and training amplifies that"
 MEANING = {
     EQUAL: "as it must be on the archive's processor model with its package versions",
     **dict.fromkeys(CLOSE, ELSEWHERE),
     UNSTABLE: "which decides nothing: steps so large that the archived loss rose in the first ten "
     "amplify the rounding of another processor at once",
-    STRAYS: "the code or the packages train otherwise than the archive's, later than in the first "
-    "steps",
-    DIFFERENT: "the code, the data or the packages compute something else than the archive has",
+    STRAYS: "the code or the packages train differently from the archive's after those steps",
+    DIFFERENT: "the code, the data or the packages do not compute what the archive holds",
 }
 
 
@@ -97,7 +96,7 @@ def _changed(new: Record, archived: Record) -> str:
     """What is not as it was when the archived run was made."""
     then, now = ({**r.environment, "source code": r.sources} for r in (archived, new))
     names = [name for name in then if now.get(name) != then[name]]
-    return f" (other {', '.join(names)} than the archive's)" if names else ""
+    return f" (not as in the archive: {', '.join(names)})" if names else ""
 
 
 def published() -> list[Record]:

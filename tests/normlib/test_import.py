@@ -34,7 +34,7 @@ def test_what_c_code_writes_during_the_import_is_dropped_and_later_errors_are_no
 def test_another_backend_of_keras_is_refused_in_one_sentence():
     done = run("import normlib.arm", KERAS_BACKEND="jax")
     assert done.returncode == 1 and done.stderr.splitlines()[-1] == (
-        "ImportError: normlib needs KERAS_BACKEND=tensorflow; it is jax."
+        "ImportError: Keras uses jax: set KERAS_BACKEND=tensorflow before importing it."
     )
 
 
@@ -43,7 +43,9 @@ def test_a_keras_that_was_imported_with_another_backend_is_refused(tmp_path):
     (tmp_path / "keras.py").write_text("class config:\n    backend = staticmethod(lambda: 'torch')")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import keras, normlib.arm"
     done = run(code)
-    assert done.stderr.endswith("normlib needs KERAS_BACKEND=tensorflow; it is torch.\n")
+    assert done.stderr.endswith(
+        "Keras uses torch: set KERAS_BACKEND=tensorflow before importing it.\n"
+    )
 
 
 @pytest.mark.slow

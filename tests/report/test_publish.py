@@ -53,7 +53,7 @@ def test_numbers_replace_what_stood_there(tmp_path):
     (tmp_path / publish.MACHINE).write_text("what,value\ncpu,an abacus\nthreads,2\nrounds,7\n")
     publish.write_numbers(readme, tmp_path)
     speed = " ".join(readme.read_text().split())
-    assert "a norm, by this lab's shortcut, takes 0.99 times (BN) as long" in speed
+    assert "step with the shortcut of `free.py` takes 0.99 times (BN) as long" in speed
     assert "1.4 times (none), 2.5 times (BN) as long as the shortcut" in speed
     assert "64 times" in speed and "medians of 7 rounds" in speed
     assert "0.96" not in speed and "1.72" not in speed

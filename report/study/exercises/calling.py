@@ -165,8 +165,8 @@ def _array(name: str, value) -> np.ndarray:
     if value.dtype == object and not value.shape:
         raise no_array
     if value.dtype.kind in "iub":
-        raise NoAnswer(f"{name} holds integers ({value.dtype}), which cut off what is behind the "
-                       "point: compute in floating-point numbers.")  # fmt: skip
+        raise NoAnswer(f"{name} holds integers ({value.dtype}), which drop what is behind the "
+                       "decimal point: compute in floating-point numbers.")  # fmt: skip
     if value.dtype.kind != "f" or value.dtype.itemsize < 4:
         kind = "objects that are no numbers" if value.dtype == object else f"{value.dtype} numbers"
         raise NoAnswer(f"{name} holds {kind}: compute in float32 or float64.")

@@ -24,14 +24,21 @@ COLUMNS = ("student", "exercise", "points", "diagnosis")
 
 def main(arguments: list[str] | None = None) -> int:
     """Grade the files and write the results into the folder `grades`; return the exit code."""
-    parser = argparse.ArgumentParser(prog="lab.py grade")
+    parser = argparse.ArgumentParser(
+        prog="lab.py grade", description="Grade solutions of the exercises into the folder grades."
+    )
     parser.add_argument("reader", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="notebook or module")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a student's .ipynb or .py"
+    )
     options = parser.parse_args(arguments)
     files = list(dict.fromkeys((options.reader / file).resolve() for file in options.files))
     for file in files:
         if not file.is_file() or file.suffix not in (".ipynb", ".py"):
-            print(f"error: {file} is no notebook or module; nothing was graded.", file=sys.stderr)
+            said = (
+                "is not a notebook (.ipynb) or module (.py)" if file.exists() else "does not exist"
+            )
+            print(f"error: {file} {said}; nothing was graded.", file=sys.stderr)
             return 1
     grades, rows = options.reader / "grades", [COLUMNS]
     for student, found in graded(files):

@@ -70,11 +70,11 @@ FAULTS = (
     Fault("infers_with", "batch", "At inference you normalize with the statistics of the batch; "
           "take the moving ones.", 1),
     Fault("infers_with", "updated", "At inference you update the moving statistics and normalize "
-          "with the new ones; there they stay.", 1),
+          "with the new ones; leave them as they are.", 1),
     Fault("infers_with", "batch variance", "At inference you take the moving mean, but the "
           "variance of the batch; take the moving variance.", 1),
-    Fault("updates", "always", "The moving statistics are updated at inference too; there they "
-          "stay.", 5),
+    Fault("updates", "always", "You update the moving statistics at inference too; leave them "
+          "as they are.", 5),
     Fault("old", "new", "The momentum weights the new value; here it weights the old one "
           "(PyTorch's convention is the other).", 3),
     Fault("old", "0.9", "The momentum is 0.9 in your code, whatever the argument says.", 3),
@@ -134,7 +134,7 @@ PROPERTIES = (
     ),
     Property(
         "at inference y has the formula of exercise 1 with the moving statistics in it",
-        "an example is scored alike in any company",
+        "what an example gets does not depend on the others in its batch",
         "look at which mean and variance reach y where training is False, and what becomes of them",
         same("y"),
     ),

@@ -26,8 +26,8 @@ EPSILON = (
     Fault("at", "none", "epsilon is left out.", 2),
     Fault("at", "after", "epsilon is added after the division; it belongs to the variance, inside "
           "the root: mind the parentheses.", 2),
-    Fault("at", "floor", "epsilon is a floor of the variance, max(variance, epsilon); it is "
-          "added.", 2),
+    Fault("at", "floor", "You take epsilon as a floor, max(variance, epsilon); add it to the "
+          "variance.", 2),
     *(Fault("at", value, f"epsilon is {value:g} in your code, whatever the argument says.", 2)
       for value in (1e-3, 1e-5, 1e-6, 1e-7, 1e-8)),
 )  # fmt: skip
@@ -38,7 +38,7 @@ SCALE_AND_SHIFT = (
     Fault("scale", "beta", "beta stands where gamma should.", 3),
     Fault("shift", "none", "beta is left out.", 3),
     Fault("shift", "minus", "beta is subtracted; add it.", 3),
-    Fault("shift", "inside", "beta is added before gamma multiplies; it is added last.", 3),
+    Fault("shift", "inside", "You add beta before gamma multiplies; add it last.", 3),
     Fault("shift", "gamma", "gamma stands where beta should.", 3),
 )
 TOGETHER = {
@@ -93,7 +93,7 @@ def _of_matrices(name: str, r: tuple, w: tuple, over: str, instead: str) -> tupl
     return (
         *_apart(r, w, over, instead),
         Fault("axes", w, f"You average over {instead}; {name} averages over {over}.", 0),
-        Fault("axes", (-2, -1), "There is one mean and one variance for everything; they are "
+        Fault("axes", (-2, -1), "You take one mean and one variance of everything; take them "
               f"over {over}.", 0),
     )  # fmt: skip
 
@@ -108,9 +108,9 @@ IMAGE_AXES = (
           "needs (0, 1, 2).", 0),
     Fault("axes", (1, 2, 3), "You normalize each image with all its channels, which is layer norm: "
           "batch norm needs (0, 1, 2).", 0),
-    Fault("axes", (3,), "You average over the channels; they are kept, and the axes (0, 1, 2) are "
-          "averaged over.", 0),
-    Fault("axes", (0, 1, 2, 3), "There is one mean and one variance for everything; each channel "
+    Fault("axes", (3,), "You average over the channels; keep them, and average over the axes "
+          "(0, 1, 2).", 0),
+    Fault("axes", (0, 1, 2, 3), "You take one mean and one variance of everything; each channel "
           "needs its own, over (0, 1, 2).", 0),
     Fault("axes", (0, 2, 3), "(0, 2, 3) are the axes for images with the channels first; here they "
           "come last: (0, 1, 2).", 0),

@@ -19,10 +19,14 @@ UNWRITTEN = "    raise NotImplementedError"
 
 def main(arguments: list[str] | None = None) -> int:
     """Write what is asked for, next to where the reader is; return the exit code."""
-    parser = argparse.ArgumentParser(prog="lab.py exercises")
+    parser = argparse.ArgumentParser(
+        prog="lab.py exercises", description="Write the exercises as a notebook of your own."
+    )
     parser.add_argument("reader", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("path", nargs="?", metavar="PATH", help="of a fresh sheet")
-    parser.add_argument("--solutions", metavar="PATH", help="of one with everything solved")
+    parser.add_argument(
+        "path", nargs="?", metavar="PATH", help=f"a fresh sheet (default: {NOTEBOOK.name[3:]})"
+    )
+    parser.add_argument("--solutions", metavar="PATH", help="a sheet with our solutions")
     options = parser.parse_args(arguments)
     fresh = options.path or (None if options.solutions else NOTEBOOK.name[3:])
     for name, solved in ((fresh, False), (options.solutions, True)):
@@ -32,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
                 with open(path, "x", encoding="utf-8") as file:  # nobody's work is overwritten
                     nbformat.write(sheet(solved), file)
             except OSError as error:
-                print(f"error: {path}: {error.strerror}.", file=sys.stderr)
+                said = f"error: {path} cannot be written ({error.strerror}): give another path."
+                print(said, file=sys.stderr)
                 return 1
             print(f"Written. To open it: python3 lab.py open {shlex.quote(str(path))}")
     return 0

@@ -34,7 +34,7 @@ def thirty() -> list[Record]:
 def said(run: Record, others: list[Record]) -> str:
     """The run's test accuracy, and that of the others after as many epochs."""
     if run.diverged is not None:
-        return f"The training diverged at step {run.diverged}: the loss is no number any more."
+        return f"The training diverged at step {run.diverged}: its loss or a weight is not finite."
     epochs = len(run.test_accuracy)
     text = f"Your norm: {100 * run.test_accuracy[-1]:.2f} % of the test images after {epochs} "
     text += f"epoch{'s' * (epochs > 1)}, seed {run.seed}."

@@ -62,7 +62,7 @@ def test_torn_last_line_is_skipped_said_and_replaced(tmp_path, capsys):
     with open(file_of(tmp_path), "ab") as file:
         file.write(json.dumps(archive.encode(record(1))).encode()[:200])
     assert [key[1] for key in archive.read([tmp_path])] == [0]
-    assert "jsonl line 2 is torn" in capsys.readouterr().out
+    assert "jsonl line 2 is incomplete" in capsys.readouterr().out
     archive.append(record(2), tmp_path)
     assert [key[1] for key in archive.read([tmp_path])] == [0, 2]
     assert capsys.readouterr().out == ""
@@ -163,7 +163,9 @@ def test_a_changed_line_is_refused_though_its_values_are_those_of_a_record(tmp_p
     archive.append(record(0), tmp_path)
     file = file_of(tmp_path)
     file.write_bytes(file.read_bytes().replace(b'"seconds":12.5', b'"seconds":12.7'))
-    with pytest.raises(archive.ArchiveError, match=r"line 1 is not a record \(its checksum is an"):
+    with pytest.raises(
+        archive.ArchiveError, match=r"line 1 is not a record \(its checksum does not"
+    ):
         archive.read([tmp_path])
 
 

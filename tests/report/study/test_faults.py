@@ -147,7 +147,7 @@ def test_a_truncated_file_has_the_whole_lines_before_and_says_so(new, capsys):
         lines = content[:size].count(b"\n")
         assert read(new) == sound[:lines]
         torn = not content[:size].endswith(b"\n") and size > 0
-        assert (f"{new.name} line {lines + 1} is torn" in capsys.readouterr().out) == torn
+        assert (f"{new.name} line {lines + 1} is incomplete" in capsys.readouterr().out) == torn
 
 
 def test_a_truncated_file_is_completed_by_the_next_record(new, capsys):
@@ -185,7 +185,7 @@ def flip(file, content, bit, sound, capsys):
         return
     assert bit // 8 == len(content) - 1, f"bit {bit} is changed unnoticed"
     assert found == sound[:-1]  # the end of the last line: it is taken for a torn one
-    assert f"{file.name} line {line} is torn" in capsys.readouterr().out
+    assert f"{file.name} line {line} is incomplete" in capsys.readouterr().out
 
 
 def test_a_flipped_bit_in_the_list_of_checksums_changes_no_result(old):

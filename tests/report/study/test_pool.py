@@ -32,20 +32,20 @@ def cluster(monkeypatch):
     return train
 
 
-HERE = f"{provenance.PROTOCOL} and {provenance.sources(SMALL)}"
+HERE = f"{provenance.PROTOCOL}, {provenance.sources(SMALL)}"
 
 
 @pytest.mark.parametrize(
     ("other", "named"),
     [
-        ({"protocol": 7}, f"protocol 7 and sources {provenance.sources(SMALL)}"),
-        ({"sources": "abcd"}, f"protocol {provenance.PROTOCOL} and sources abcd"),
+        ({"protocol": 7}, f"protocol 7, sources {provenance.sources(SMALL)}"),
+        ({"sources": "abcd"}, f"protocol {provenance.PROTOCOL}, sources abcd"),
     ],
 )
 def test_a_worker_of_another_version_is_refused_and_both_are_named(other, named, cluster):
     kept, said = cluster({3: other})
     assert kept == [0, 1, 2]
-    assert f"the others are kept. A worker computes by {named}, and here they are {HERE}:" in said
+    assert f"A worker runs another version of the lab ({named}; here {HERE}). Give" in said
 
 
 def test_a_cluster_of_another_version_does_not_train_on(cluster):

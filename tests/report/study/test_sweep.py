@@ -160,7 +160,7 @@ def test_runs_of_edited_sources_are_live_and_stand_over_no_archive(pretended, mo
     experiment = Experiment("some", (SMALL,), (0, 1))
     found = sweep.run(experiment, folder=archive.COMMITTED)
     assert [r.sources for r in found] == [listed, "edited"]
-    assert "computed by other sources than the present ones" in capsys.readouterr().out
+    assert "computed by another version of the code than yours" in capsys.readouterr().out
     assert [key[1] for key in archive.read([archive.COMMITTED])] == [0]
     assert [key[1] for key in archive.read([archive.LIVE])] == [1]
     monkeypatch.setattr(pool, "train", lambda runs, _: runs)  # nothing is trained again

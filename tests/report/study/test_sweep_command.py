@@ -73,7 +73,7 @@ def test_publishing_runs_of_edited_sources_is_refused_before_anything_is_trained
     monkeypatch, capsys
 ):
     monkeypatch.setattr(sweep_command, "sources", lambda arm: "edited")
-    with pytest.raises(SystemExit, match=r"sources edited are not in sources\.toml"):
+    with pytest.raises(SystemExit, match=r"sources edited\) is not listed in sources\.toml"):
         command(monkeypatch, "pilot", "--publish")
     ((_, folder),) = command(monkeypatch, "pilot")
     assert folder == archive.OWN

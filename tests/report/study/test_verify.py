@@ -99,7 +99,7 @@ def test_equal_numbers_of_other_sources_are_equal_and_what_changed_is_named(
     old = replace(tiny_record, sources="old", environment=environment)
     monkeypatch.setattr(pool, "train", lambda runs: [tiny_record])
     assert verify.verify([old]) == ["bitwise equal"]
-    note = "(other keras, cpu, source code than the archive's)"
+    note = "(not as in the archive: keras, cpu, source code)"
     assert f"bitwise equal {note}\n" in capsys.readouterr().out
     assert verify.verify([tiny_record]) == ["bitwise equal"]
     assert "other" not in capsys.readouterr().out
@@ -177,6 +177,6 @@ def test_a_changed_record_ends_verify_in_one_sentence(tmp_path, monkeypatch):
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes().replace(b"1.25", b"1.26"))
     with pytest.raises(
-        SystemExit, match=r"^error: .*line 1 is not a record \(its checksum is anot"
+        SystemExit, match=r"^error: .*line 1 is not a record \(its checksum does not"
     ):
         verify.main()

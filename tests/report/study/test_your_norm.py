@@ -58,7 +58,7 @@ def test_its_layer_computes_it_and_trains_gamma_and_beta(mine):
 
 
 def test_the_arm_needs_the_code():
-    with pytest.raises(ValueError, match="go together"):
+    with pytest.raises(ValueError, match="need each other"):
         arms.Arm(norm="own")
 
 

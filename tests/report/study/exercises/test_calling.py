@@ -111,8 +111,8 @@ SENTENCES = {
     parameters_in_place: "it changes its argument beta in place: work on a copy.",
     nothing: "it returns None: does it end in return?",
     with_a_cache: "it returns 2 values, not y.",
-    whole_numbers: "y holds integers (int64), which cut off what is behind the point: compute in "
-    "floating-point numbers.",
+    whole_numbers: "y holds integers (int64), which drop what is behind the decimal point: "
+    "compute in floating-point numbers.",
     half: "y holds float16 numbers: compute in float32 or float64.",
     text: "y holds <U1 numbers: compute in float32 or float64.",
     ragged: "y is no array, but a list.",

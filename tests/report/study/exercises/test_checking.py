@@ -122,7 +122,7 @@ SEEN = {
     keras_swapped: ("batch_norm", "gamma and beta are swapped."),
     as_in_pytorch: ("batch_norm_moving", "PyTorch's convention is the other", "as PyTorch's does"),
     one_for_training: ("batch_norm_moving", "At inference you normalize with the statistics of the "
-                       "batch", "are updated at inference too"),
+                       "batch", "update the moving statistics at inference too"),
     knet: ("batch_norm_backward", "gamma is missing in dx."),
     without_its_moments: ("batch_norm_backward", "takes the mean and the variance for constants"),
     batch_norms_backward: ("layer_norm_backward", "gamma is taken out of the averages"),

@@ -70,12 +70,19 @@ def test_inputs_are_drawn_anew_so_that_none_can_be_known(monkeypatch, tmp_path):
     assert first is second and (first != other).all()  # the same for a class, not for another
 
 
-@pytest.mark.parametrize("files", [["none.py"], ["mine.txt"], ["."]])
-def test_a_file_that_is_no_submission_stops_it_before_anything_is_graded(files, tmp_path, capsys):
+NEITHER = "is not a notebook (.ipynb) or module (.py)"
+
+
+@pytest.mark.parametrize(
+    ("file", "said"), [("none.py", "does not exist"), ("mine.txt", NEITHER), (".", NEITHER)]
+)
+def test_a_file_that_is_no_submission_stops_it_before_anything_is_graded(
+    file, said, tmp_path, capsys
+):
     (tmp_path / "mine.txt").touch()
     (tmp_path / "right.py").touch()
-    assert grading.main([str(tmp_path), "right.py", *files]) == 1
-    assert "is no notebook or module; nothing was graded." in capsys.readouterr().err
+    assert grading.main([str(tmp_path), "right.py", file]) == 1
+    assert f"{said}; nothing was graded." in capsys.readouterr().err
     assert not (tmp_path / "grades").exists()
 
 

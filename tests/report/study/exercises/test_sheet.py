@@ -58,7 +58,9 @@ def test_each_function_is_checked_in_the_cell_below():
 def test_work_that_is_there_is_not_overwritten(tmp_path, capsys):
     (tmp_path / "mine.ipynb").write_text("hours of work")
     assert sheet.main([str(tmp_path), "mine.ipynb"]) == 1
-    assert capsys.readouterr().err == f"error: {tmp_path / 'mine.ipynb'}: File exists.\n"
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'mine.ipynb'} cannot be written (File exists): give another path.\n"
+    )
     assert (tmp_path / "mine.ipynb").read_text() == "hours of work"
 
 

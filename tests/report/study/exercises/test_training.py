@@ -36,7 +36,7 @@ def test_a_run_is_set_beside_the_others_after_as_many_epochs(thirty):
 
 def test_a_run_that_diverged_or_is_of_the_sample_is_not_compared(thirty):
     assert training.said(replace(thirty[0], diverged=7), thirty) == (
-        "The training diverged at step 7: the loss is no number any more."
+        "The training diverged at step 7: its loss or a weight is not finite."
     )
     quick = replace(thirty[0], arm=thirty[0].arm.quick())
     assert training.said(quick, thirty).endswith("there is nothing to compare it with.")
