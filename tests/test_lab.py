@@ -242,11 +242,17 @@ def test_sweep_passes_everything_on(ran):
     assert ran[1][0] == "report.study.sweep_command --help"
 
 
-def test_verify_finds_the_data_first_and_stops_without(ran, monkeypatch):
-    assert lab.main(["verify", "3"]) == 0
-    assert [call for call, _ in ran] == ["normlib.data", "report.study.verify 3"]
+def test_verify_passes_everything_on(ran):
+    lab.main(["verify", "3"])
+    lab.main(["verify", "--help"])
+    assert [call for call, _ in ran] == ["report.study.verify 3", "report.study.verify --help"]
+
+
+def test_a_report_of_all_images_finds_them_first_and_stops_without(ran, monkeypatch):
+    lab.main(["report", "--profile", "quick"])
+    assert [call for call, _ in ran] == ["report.build --profile quick"]
     monkeypatch.setattr(lab, "run", lambda *c: ran.append(c) or 1)
-    assert lab.main(["verify"]) == 1 and len(ran) == 3
+    assert lab.main(["report"]) == 1 and ran[1:] == [("normlib.data",)]
 
 
 def test_bench_measures_and_publishes(ran):

@@ -115,10 +115,10 @@ def verify(records: list[Record], seeds: Sequence[Record] = ()) -> list[str]:
 
     seeds: all archived records, whose spread a run of another processor is held against.
     """
+    data.fetch(record.arm for record in records)
     seconds = sum(record.seconds for record in records) / min(os.cpu_count() or 1, len(records))
     print(f"Retraining {len(records)} archived runs: about {clock(seconds)} min.", flush=True)
     archived, found = {record.key: record for record in records}, []
-    data.fetch(record.arm for record in records)
     for new in pool.train(list(archived)):
         found.append(agreement(new, archived[new.key], seeds))
         changed = _changed(new, archived[new.key])
