@@ -141,9 +141,8 @@ def grouped(channels: int | None, groups: int) -> None:
     """Raise ValueError unless the channels divide into the groups."""
     if not isinstance(groups, Integral) or channels is None or groups < 1 or channels % groups:
         raise ValueError(
-            f"groups must divide the channels, which must be known; received groups={groups} and "
-            f"{channels} channels. For {channels} channels take groups=1 (all together) or "
-            f"groups={channels} (each alone)."
+            f"groups must divide a known number of channels; received groups={groups} and "
+            f"{channels or 'unknown'} channels. Take 1 for all together, or one for each."
         )
 
 

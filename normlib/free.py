@@ -43,7 +43,7 @@ def patch_sums(images: np.ndarray, size: int) -> np.ndarray:
     scaled = 255 * images[..., 0]
     pixels = np.clip(np.round(scaled), 0, 255)
     if not (np.abs(scaled - pixels) < 1e-3).all():
-        raise ValueError("free norms take images in [0, 1] of bytes: pixels of whole 255ths.")
+        raise ValueError("free norms take images of bytes over 255; received other pixels.")
     # Of pixels less 128, sums of products over 1024 positions are exact in float32.
     exact = np.float32 if height * width <= 1024 else np.float64
     around, length = ((size - 1) // 2, size // 2), size**2 + 1
@@ -313,8 +313,9 @@ class Block(keras.layers.Layer):
         if not (same and channels == 1 and (norm is None or self.batch_norm or one_mean)):
             raise ValueError(
                 "free norms are none, BN, LN of a whole image and group norm of one group, after a "
-                "SAME convolution of one channel, undilated, without strides; received "
-                f"{type(norm).__name__} after {plain.get_config()} of {channels} channels."
+                "SAME convolution of one channel; received "
+                f"{type(norm).__name__}, {channels} channels, padding={plain.padding!r}, "
+                f"strides={plain.strides} and dilation_rate={plain.dilation_rate}."
             )
         self.convolution.build(input_shape)
         if norm:

@@ -71,8 +71,8 @@ def _kernel(arm: Arm, layer: keras.layers.Layer) -> keras.layers.Layer:
 def _from(table: dict[str, Callable], name: str) -> Callable:
     if name not in table:
         raise ValueError(
-            f"model.py has no {name!r}; it has {'; '.join(table)}. Those of report/study/"
-            "variants.py are there once that module is imported."
+            f"unknown norm or network {name!r}; known: {'; '.join(table)}. Those of report/study/"
+            "variants.py are known once that module is imported."
         )
     return table[name]
 

@@ -36,8 +36,8 @@ def _has_another_kernel(layer) -> bool:
 
 def _refuse(layer, what: str, *_, **__):
     raise ValueError(
-        f"weight normalization gives {layer.name} its kernel at every call, so {what} would take "
-        "the direction v for it. Bake the weights first: layer = weight_normalization.remove()."
+        f"{what} would read the direction v of {layer.name} in place of its weights. Call "
+        "layer = weight_normalization.remove() first."
     )
 
 
@@ -56,7 +56,7 @@ class WeightNormalization(keras.layers.Wrapper):
     def __init__(self, layer, per_unit: bool = True, **kwargs):
         check_outputs_last(layer, "WeightNormalization")
         if _has_another_kernel(layer):
-            _refuse(layer, "a layer that is quantized or has LoRA weights")
+            raise ValueError(f"{layer.name} is quantized or has LoRA weights: wrap a plain layer.")
         # Without autocast here: the norm is taken of v as it is stored.
         super().__init__(layer, autocast=False, **kwargs)
         self._own_methods = {method: getattr(layer, method) for method in READ_THE_KERNEL}
@@ -192,7 +192,7 @@ def fold(layer, batch_norm) -> keras.layers.Layer:
     is_wrapped = getattr(layer.quantize, "func", None) is _refuse
     if is_wrapped or _has_another_kernel(layer) or not (layer.built and batch_norm.built):
         raise ValueError(
-            "fold needs layers that are built, and weights that are baked by remove()."
+            "fold needs layers that are built, not quantized and without LoRA; call remove() first."
         )
     channels, shape = layer.kernel.shape[-1], layer.get_build_config()["input_shape"]
     if layer.activation is not keras.activations.linear:

@@ -146,7 +146,7 @@ def test_pixels_that_are_no_bytes_are_an_error(pixel):
     """Their sums would be those of other images."""
     x = images(9, 7)
     x[3, 4, 5] = pixel
-    with pytest.raises(ValueError, match="of bytes: pixels of whole 255ths"):
+    with pytest.raises(ValueError, match="images of bytes over 255"):
         free.patch_sums(x, 5)
 
 
