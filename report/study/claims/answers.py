@@ -15,7 +15,7 @@ from report.study.arms import OUR_LN
 from report.study.claims import findings, questions
 from report.study.claims.book import BOOK
 from report.study.claims.findings import MissingRuns, Records
-from report.study.claims.questions import QUESTIONS, SEEDS, Question
+from report.study.claims.questions import CHOOSING, MORE, QUESTIONS, RATES, SEEDS, Question
 from report.study.comparisons import GUESS, interval, signed
 from report.study.statistics import Finding
 
@@ -42,7 +42,7 @@ def effects(question: Question, records: Records) -> np.ndarray:
         np.array([_accuracy(records[arm, seed]) for seed in SEEDS[question.family]])
         for arm in question.settings()
     ]
-    return findings.STATISTICS[question.statistic][0](*columns)
+    return findings.STATISTICS[question.statistic](*columns)
 
 
 def _accuracy(record) -> float:
@@ -127,33 +127,31 @@ def _brief(row: pd.Series) -> str:
 
 
 def rates_table(table: str, records: Records) -> pd.DataFrame:
-    """One row per arm: its chosen learning rate, and how far its score leads those of other rates.
+    """One row per arm: the mean accuracy at each learning rate, which was chosen, how surely.
 
-    Scores on the validation split: over all seeds for the two finalists, over the first for the
-    next lower and the next higher rate.
+    Accuracies in percent, on the validation split; the lead of the chosen rate over the other
+    finalist in points, paired by seed, with its 95 % interval.
     """
-    return pd.DataFrame(_chosen(name, table, records) for name in questions.RATES[table]["chosen"])
+    grids = {name: questions.grid(name, table) for name in RATES[table]["chosen"]}
+    every = sorted({rate for grid in grids.values() for rate in grid})
+
+    def row(name: str) -> dict:
+        scores = {rate: _scores(name, rate, table, records) for rate in grids[name]}
+        means = {
+            f"{rate:g}": f"{scores[rate].mean():.2f}" if rate in scores else "–" for rate in every
+        }
+        chosen = RATES[table]["chosen"][name]
+        (other,) = set(RATES[table]["finalists"][name]) - {chosen}
+        lead = interval(scores[chosen] - scores[other])
+        said = f"{signed(lead.mean)} ({signed(lead.low)} to {signed(lead.high)})"
+        choice = {"chosen": f"{chosen:g}", "lead over the other finalist": said}
+        return {"norm": row_name(questions.ARMS[name])} | means | choice
+
+    return pd.DataFrame(map(row, grids))
 
 
-def _chosen(name: str, table: str, records: Records) -> dict:
-    tried, rate = questions.grid(name, table), questions.RATES[table]["chosen"][name]
-    (other,) = set(questions.RATES[table]["finalists"][name]) - {rate}
-    below, above = (tried[tried.index(rate) + step] for step in (-1, 1))
-
-    def scores(rate: float, seeds: tuple[int, ...]) -> np.ndarray:
-        arm = questions.candidate(name, rate)
-        return np.array([_accuracy(records[arm, seed]) for seed in seeds])
-
-    def lead(rival: float, seeds: tuple[int, ...]) -> str:
-        found = interval(scores(rate, seeds) - scores(rival, seeds))
-        return f"{signed(found.mean)} ({signed(found.low)} to {signed(found.high)}) at {rival:g}"
-
-    first, every = questions.CHOOSING, (*questions.CHOOSING, *questions.MORE)
-    return {
-        "norm": row_name(questions.ARMS[name]),
-        "chosen": f"{rate:g}",
-        "accuracy (%)": f"{scores(rate, every).mean():.2f}",
-        f"lead over the other finalist, {len(every)} seeds": lead(other, every),
-        f"over the next lower rate, {len(first)} seeds": lead(below, first),
-        f"over the next higher rate, {len(first)} seeds": lead(above, first),
-    }
+def _scores(name: str, rate: float, table: str, records: Records) -> np.ndarray:
+    """By seed, the accuracy on the validation split of an arm at this rate."""
+    more = MORE if rate in RATES[table]["finalists"][name] else ()
+    arm = questions.candidate(name, rate)
+    return np.array([_accuracy(records[arm, seed]) for seed in (*CHOOSING, *more)])

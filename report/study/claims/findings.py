@@ -84,25 +84,25 @@ def closest(a, *others, margin):
     return statistics.most_equal([statistics.mean(other - a, margin) for other in others])
 
 
-# With the unit, where it is not the metric's. Those in PER_SEED give one value per seed.
-PER_SEED = ("difference", "interaction", "distance", "between_seeds")
 STATISTICS = {
-    "difference": (difference, ""),
-    "interaction": (interaction, ""),
-    "distance": (distance, ""),
-    "moves_less": (moves_less, ""),
-    "between_seeds": (between_seeds, ""),
-    "best": (best, ""),
-    "each_epoch": (each_epoch, ""),
-    "closest": (closest, ""),
-    "spread": (spread, "log ratio"),
-    "consistency": (consistency, "of the seeds over one half"),
+    "difference": difference,
+    "interaction": interaction,
+    "distance": distance,
+    "moves_less": moves_less,
+    "between_seeds": between_seeds,
+    "best": best,
+    "each_epoch": each_epoch,
+    "closest": closest,
+    "spread": spread,
+    "consistency": consistency,
 }
+PER_SEED = ("difference", "interaction", "distance", "between_seeds")  # give one value per seed
+UNITS = {"spread": "log ratio", "consistency": "of the seeds over one half"}  # not the metric's
 
 
 def unit(claim: Claim) -> str:
     """The unit of a claim's effect."""
-    return STATISTICS[claim.statistic][1] or METRICS[claim.metric][1]
+    return UNITS.get(claim.statistic) or METRICS[claim.metric][1]
 
 
 class MissingRuns(ValueError):
@@ -160,11 +160,11 @@ def _value(claim: Claim, record: Record) -> float | np.ndarray:
 
 def samples(claim: Claim, records: Records, seeds: Iterable[int]) -> pd.Series:
     """One value per seed of a statistic in PER_SEED, less what the claim is over."""
-    return STATISTICS[claim.statistic][0](*columns(claim, records, seeds)) - claim.over
+    return STATISTICS[claim.statistic](*columns(claim, records, seeds)) - claim.over
 
 
 def find(claim: Claim, records: Records, seeds: Iterable[int]) -> Finding:
     """The finding of a claim from the records, by (arm, seed), of these seeds."""
     if claim.statistic in PER_SEED:
         return statistics.mean(samples(claim, records, seeds).to_numpy(), claim.size)
-    return STATISTICS[claim.statistic][0](*columns(claim, records, seeds), margin=claim.size)
+    return STATISTICS[claim.statistic](*columns(claim, records, seeds), margin=claim.size)
