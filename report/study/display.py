@@ -1,8 +1,9 @@
-"""What a notebook shows: figures, tables and computed prose, numbered, captioned and saved."""
+"""What a notebook shows: numbered figures and tables, saved too; computed prose; code in view."""
 
 import inspect
 import io
 import re
+import textwrap
 from base64 import b64encode
 from collections.abc import Callable
 from itertools import cycle
@@ -76,9 +77,10 @@ def prose(text: str) -> None:
 
 
 def source(*functions: Callable) -> None:
-    """Print the code of functions as it stands in their files, without their docstrings."""
-    codes = (inspect.getsource(function).rstrip() for function in functions)
-    print(*(re.sub(r'\n +""".*?"""', "", c, count=1, flags=re.S) for c in codes), sep="\n\n\n")
+    """Show the code of functions as it stands in their files, without their docstrings."""
+    codes = (textwrap.dedent(inspect.getsource(function)).rstrip() for function in functions)
+    text = "\n\n\n".join(re.sub(r'\n +""".*?"""', "", c, count=1, flags=re.S) for c in codes)
+    display({"text/markdown": f"```python\n{text}\n```", "text/plain": text}, raw=True)
 
 
 def _caption(number: str, caption: str) -> None:

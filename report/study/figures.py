@@ -10,7 +10,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
@@ -160,39 +159,6 @@ def _smooth(losses: Sequence[Sequence[float]], window: int) -> pd.DataFrame:
     return columns.set_index(10 * columns.index)
 
 
-def distances(
-    records: Sequence[Record], panels: dict[str, dict[str, tuple[Arm, Arm]]], steps: int
-) -> Figure:
-    """How far the losses of two arms with the same seed lie apart, in the first steps.
-
-    panels: the pairs by their label, by the title of their panel. Thin: seeds; thick: their mean.
-    """
-    figure, axes = plt.subplots(1, len(panels), figsize=(10.4, 3.6), sharey=True, squeeze=False)
-    for ax, (title, pairs) in zip(axes.flat, panels.items(), strict=True):
-        for label, (arm, other) in pairs.items():
-            gaps = comparisons.loss_distance(records, arm, other).loc[:steps]
-            ax.plot(gaps, linewidth=0.6, alpha=0.5, **style(arm))
-            ax.plot(gaps.mean(axis=1), linewidth=2, label=label, **style(arm))
-        ax.set(title=title, xlabel="step")
-        ax.set_yscale("symlog", linthresh=1e-7)
-        ax.legend(fontsize="small")
-    axes.flat[0].set(ylabel="distance of losses (nats)")
-    return figure
-
-
-def by_offset(panels: dict[str, pd.DataFrame]) -> Figure:
-    """One log-log panel a type: error against input offset, a line an implementation."""
-    colors = {"ours": BLUE, "Keras": SKY, "Keras, synchronized": PINK}
-    figure, axes = plt.subplots(1, len(panels), figsize=(10.4, 4), sharey=True)
-    for ax, (title, errors) in zip(axes, panels.items(), strict=True):
-        for name, line in errors.items():
-            ax.loglog(line[line > 0], "o-", color=colors.get(name, GREY), label=name, markersize=4)
-        ax.set(title=title, xlabel="input offset (standard deviations)")
-    axes[0].set(ylabel="largest error of the output")
-    axes[0].legend(fontsize="small")
-    return figure
-
-
 def final_accuracies(records: Sequence[Record]) -> Figure:
     """One row per arm: seeds as dots, their mean and 95 % interval, published runs as diamonds."""
     arms = list(by_arm(records))
@@ -212,30 +178,6 @@ def _seeds_over_mean(ax, row: int, seeds: pd.Series, color: str) -> None:
     mean, below = comparisons.interval(seeds.to_numpy()), row + 0.37
     ax.plot([mean.low, mean.high], [below, below], color=color, linewidth=3)
     ax.plot(mean.mean, below, "|", color=color, markersize=9)
-
-
-def shared_statistics(sets: dict[str, np.ndarray], colors: Sequence[str]) -> Figure:
-    """One panel per norm: which elements share the statistics of one.
-
-    sets: by norm, a mask of shape (images, positions, channels); colors: in their order.
-    """
-    figure, axes = plt.subplots(1, len(sets), figsize=(10.4, 1.9), sharey=True)
-    for ax, (norm, mask), color in zip(axes, sets.items(), colors, strict=True):
-        count, positions, channels = mask.shape
-        apart = np.full((count, channels, positions + 1), np.nan)  # a gap behind each channel
-        apart[..., :-1] = mask.transpose(0, 2, 1)
-        cells = apart.reshape(count, -1)[:, :-1]
-        look = {"cmap": ListedColormap(["#dddddd", color]), "edgecolors": "white", "linewidth": 1}
-        ax.pcolormesh(np.ma.masked_invalid(cells), vmin=0, vmax=1, **look)
-        middles = positions / 2 + (positions + 1) * np.arange(channels)
-        ax.set(title=norm, xlabel="channel", xticks=middles, xticklabels=range(1, channels + 1))
-        ax.set(yticks=np.arange(count) + 0.5, yticklabels=range(1, count + 1))
-        ax.tick_params(length=0)
-        sns.despine(ax=ax, left=True, bottom=True)
-    axes[0].set(ylabel="image")
-    axes[0].invert_yaxis()
-    figure.get_layout_engine().set(w_pad=0.12)
-    return figure
 
 
 def classes(images: data.Dataset, per_class: int = 12) -> Figure:

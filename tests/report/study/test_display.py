@@ -35,6 +35,22 @@ def test_a_figure_has_alt_text_and_caption_and_the_same_bytes_twice(shown):
     assert drawn.number not in plt.get_fignums()  # left open it would be shown a second time
 
 
+class Shown:
+    def twice(self, x):
+        """Return 2 * x."""
+        # Why: it is seen.
+        return 2 * x
+
+
+def test_code_in_view_is_python_without_its_docstring_and_from_the_margin(shown):
+    outputs, _ = shown
+    display.source(Shown.twice, Shown.twice)
+    ((bundle, _),) = outputs
+    code = "def twice(self, x):\n    # Why: it is seen.\n    return 2 * x"
+    assert bundle["text/plain"] == f"{code}\n\n\n{code}"
+    assert bundle["text/markdown"] == f"```python\n{code}\n\n\n{code}\n```"
+
+
 def test_a_table_puts_the_caption_first_and_saves_csv(shown):
     outputs, build = shown
     display.table(pd.DataFrame({"mode": ["a"], "n": [3]}), "Table 2", "Counts.")

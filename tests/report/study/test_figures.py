@@ -47,30 +47,6 @@ def test_final_accuracies_draws_every_seed_its_mean_and_the_published_run():
     assert published.get_xdata() == [arms.REPORTED[arms.NONE]]
 
 
-def test_distance_pairs_the_seeds():
-    twins = [
-        record(s, arm=a, loss_every_10=[1.0 + s * (a == arms.OUR_BN)] * 3)
-        for a in (arms.OUR_BN, arms.KERAS_BN)
-        for s in (0, 1)
-    ]
-    pairs = {"ours and TensorFlow's": (arms.OUR_BN, arms.KERAS_BN)}
-    (ax,) = figures.distances(twins, {"BN": pairs}, steps=10).axes
-    assert [list(line.get_ydata()) for line in ax.lines] == [[0, 0], [1, 1], [0.5, 0.5]]
-    assert ax.get_title() == "BN"
-
-
-def test_shared_statistics_colours_the_mask_channel_by_channel():
-    mask = np.zeros((2, 3, 4), bool)
-    mask[1, 2, 3] = True  # image 2, position 3, channel 4
-    sets = {"one": mask, "all": ~np.zeros_like(mask)}
-    one, whole = figures.shared_statistics(sets, ["red", "blue"]).axes
-    cells = one.collections[0].get_array()
-    assert cells.shape == (2, 4 * (3 + 1) - 1) and cells.mask[:, 3::4].all()
-    assert np.argwhere(cells.filled(0)).tolist() == [[1, 3 * 4 + 2]]
-    assert cells.count() == whole.collections[0].get_array().sum() == 2 * 3 * 4
-    assert one.yaxis_inverted() and one.get_title() == "one"
-
-
 def test_classes_shows_a_row_of_each():
     images = data.load("quick")
     (ax,) = figures.classes(images, per_class=4).axes
