@@ -127,8 +127,7 @@ def _draw_rates(ax, scores: pd.DataFrame, look: dict, chosen: float, row: int) -
     means = scores.groupby("learning_rate")["accuracy"].mean()
     ax.plot(scores["learning_rate"], scores["accuracy"], ".", alpha=0.3, color=color)
     ax.plot(means, marker="o", label=scores["mode"].iloc[0].removeprefix("our "), **look)
-    ax.plot(chosen, means[chosen], "*", markersize=17, color=color)
+    ax.plot(chosen, means[chosen], "*", markersize=21 - 2 * row, color=color)
     for rate, mean in means[means < low].items():
-        ax.text(
-            rate, low + 0.05 + 0.25 * row, f"{mean:.1f}", ha="center", color=color, size="small"
-        )
+        text = {"ha": "right", "color": color, "size": "small"}
+        ax.text(rate, low + 0.05 + 0.25 * row, f"{mean:.1f} ", **text)

@@ -96,6 +96,15 @@ def by_arms(found: pd.DataFrame) -> dict[tuple[Arm, ...], pd.Series]:
     return {QUESTIONS[row["id"]].settings(): row for _, row in found.iterrows()}
 
 
+def differences_table(found: pd.DataFrame) -> pd.DataFrame:
+    """One row per difference of two arms: which, the answer in words, effect and prediction."""
+    arms = [QUESTIONS[name].settings() for name in found["id"]]
+    named = [f"{row_name(arm)} − {row_name(other)}" for arm, other in arms]
+    columns = ["effect (95 % interval)", "n", "adjusted p", "prediction", "outcome"]
+    front = pd.DataFrame({"id": found["id"], "difference": named, "answer": found["in words"]})
+    return pd.concat([front, found[columns]], axis=1)
+
+
 def gains_table(found: pd.DataFrame) -> pd.DataFrame:
     """One row per norm and place: its gain from either start, and how far the two gains differ.
 

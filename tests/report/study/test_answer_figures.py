@@ -148,7 +148,7 @@ def test_rates_are_drawn_by_place_with_stars_where_they_are_chosen(choice):
     seeds = hidden.lines[0]
     assert len(seeds.get_xdata()) == 3 * 3 + 2 * 8
     (below,) = hidden.texts  # a mean of diverged runs, at the lower edge
-    assert below.get_text() == "10.0" and below.get_position()[0] == 0.16
+    assert below.get_text() == "10.0 " and below.get_position()[0] == 0.16
     assert hidden.get_ylim()[0] < below.get_position()[1] < 89
 
 
@@ -168,3 +168,22 @@ def test_a_choice_is_given_with_the_scores_of_all_rates_and_its_lead(choice):
 def said(leads):
     found = interval(leads)
     return f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+
+
+def test_differences_name_their_arms_and_keep_their_order(choice):
+    scores = {arm: 0.9 + i / 1000 for i, arm in enumerate(questions.of_family("R"))}
+    rng = np.random.default_rng(3)
+    made = [
+        record(seed, arm=arm, test_accuracy=[score + rng.normal(0, 1e-5)])
+        for arm, score in scores.items()
+        for seed in SEEDS["R"]
+    ]
+    found = answers.answers("R", {r.key: r for r in made})
+    table = answers.differences_table(found).set_index("id")
+    assert table.loc["R1", "difference"] == "BN − no normalization"
+    assert table.loc["R7", "difference"] == "BN (hidden) − LN (hidden)"
+    for name, row in table.iterrows():
+        arm, other = questions.QUESTIONS[name].settings()
+        effect = f"{100 * (scores[arm] - scores[other]):+.2f} points (".replace("-", "−")
+        assert row["effect (95 % interval)"].startswith(effect) and row["n"] == 30
+    assert table.loc["R7", "answer"].startswith("lower") and table.loc["R7", "outcome"] == "failed"
