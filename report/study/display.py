@@ -16,7 +16,7 @@ from PIL import Image
 
 from report.study import archive
 
-NUMBER = r"–|nan|[+−-]?\d[\d ]*(\.\d+)?(e[+−-]?\d+)?[ ×%]*"
+NUMBER = r"–|nan|[+−-]?\d[\d ]*(\.\d+)?(e[+−-]?\d+)?[ ×%*]*"
 
 
 def figure(drawn: Figure, number: str, caption: str, alt: str) -> None:

@@ -138,19 +138,18 @@ def _brief(row: pd.Series) -> str:
 def rates_table(table: str, records: Records) -> pd.DataFrame:
     """One row per arm: the mean accuracy at each learning rate, which was chosen, how surely.
 
-    Accuracies in percent, on the validation split; the lead of the chosen rate over the other
-    finalist in points, paired by seed, with its 95 % interval.
+    Accuracies in percent, on the validation split, with a star at the finalists; the lead of the
+    chosen rate over the other finalist in points, paired by seed, with its 95 % interval.
     """
     grids = {name: questions.grid(name, table) for name in RATES[table]["chosen"]}
     every = sorted({rate for grid in grids.values() for rate in grid})
 
     def row(name: str) -> dict:
+        finalists, chosen = RATES[table]["finalists"][name], RATES[table]["chosen"][name]
         scores = {rate: _scores(name, rate, table, records) for rate in grids[name]}
-        means = {
-            f"{rate:g}": f"{scores[rate].mean():.2f}" if rate in scores else "–" for rate in every
-        }
-        chosen = RATES[table]["chosen"][name]
-        (other,) = set(RATES[table]["finalists"][name]) - {chosen}
+        shown = {rate: f"{s.mean():.2f}{'*' * (rate in finalists)}" for rate, s in scores.items()}
+        means = {f"{rate:g}": shown.get(rate, "–") for rate in every}
+        (other,) = set(finalists) - {chosen}
         lead = interval(scores[chosen] - scores[other])
         said = f"{signed(lead.mean)} ({signed(lead.low)} to {signed(lead.high)})"
         choice = {"chosen": f"{chosen:g}", "lead over the other finalist": said}
