@@ -198,7 +198,7 @@ def make():
     try_out(pip, settings)
     if home.__wrapped__() != home():
         raise LabError(
-            "requirements.lock.txt or normlib changed during the set-up. Repeat the command."
+            "the lock file or a pyproject.toml changed during the set-up. Repeat the command."
         )
     (home() / STAMP).touch()  # last: an interrupted set-up is repeated
     link()

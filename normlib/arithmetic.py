@@ -87,7 +87,7 @@ def reduce_mean(x, reduction_axes, weights=None) -> tf.Tensor:
 def reduce_sum(x, reduction_axes) -> tf.Tensor:
     """Return `tf.reduce_sum` of `x` over `reduction_axes`, which keep length 1: of activations.
 
-    Faster there than `total_of`, and rounded otherwise, since it takes the axes in turns.
+    Faster there than `total_of`, and rounded differently, since it takes the axes in turns.
     """
     return _in_turn(tf.reduce_sum, x, reduction_axes)
 

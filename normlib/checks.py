@@ -147,7 +147,7 @@ def grouped(channels: int | None, groups: int) -> None:
 
 
 def channelwise(parameter, channels: int, name: str) -> None:
-    """Raise ValueError unless the parameter is one number or one number a channel."""
+    """Raise ValueError unless the parameter is one number or one for each channel."""
     if shape_of(parameter) not in ((), (channels,)):
         raise ValueError(
             f"{name} must be one number, or one for each of the {channels} channels: shape () or "

@@ -176,7 +176,7 @@ def fault(result: Result, reference: Result) -> str:
     last, expected = result.losses[-1], reference.losses[-1]
     apart = relative(np.mean(last), np.mean(expected))
     if len(last) == len(expected) and not apart <= SAME_END:
-        return f"trains otherwise: its last mean loss is {apart:.1e} off"
+        return f"trains differently: its last mean loss is {apart:.1e} off"
     return ""
 
 

@@ -120,7 +120,7 @@ def _difference(records, arm: Arm, reference: Arm) -> dict:
 
 GUESS = 10.0  # accuracy of a guess among ten classes, in percent: what a diverged run counts as
 FIRST_STEPS = 10
-# Relative. Other processors round otherwise, and training amplifies that: our BN and Keras's, one
+# Relative. Other processors round differently, and training amplifies that: our BN and Keras's, one
 # function in two orders of operations, are up to 6e-3 apart by then.
 SLACK = 1e-2
 

@@ -40,7 +40,7 @@ def shared_statistics(sets: dict[str, np.ndarray], colors: Sequence[str]) -> Fig
 
 
 def by_offset(panels: dict[str, pd.DataFrame]) -> Figure:
-    """One log-log panel a type: error against input offset, a line an implementation."""
+    """A log-log panel for each type: error over input offset, a line for each implementation."""
     colors = {"ours": BLUE, "Keras": SKY, "Keras, synchronized": PINK}
     figure, axes = plt.subplots(1, len(panels), figsize=(10.4, 4), sharey=True)
     for ax, (title, errors) in zip(axes, panels.items(), strict=True):

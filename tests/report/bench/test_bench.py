@@ -111,7 +111,7 @@ def test_another_loss_is_found(fake, held):
         "": (2.001, 1, 1, 1.04),
         "another network: a loss of its first 3 steps is 1.5e-03 off": (2.003, 1, 1, 1),
         "another network: a loss of its first 3 steps is nan off": (np.nan, 1, 1, 1),
-        "trains otherwise: its last mean loss is 1.0e-01 off": (2, 1, 1, 1.1),
+        "trains differently: its last mean loss is 1.0e-01 off": (2, 1, 1, 1.1),
     }
     found = held(fake("ours"), *(fake(why, losses=some) for why, some in losses.items()))
     assert {why: fault(found[why], found["ours"]) for why in losses} == {w: w for w in losses}
