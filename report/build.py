@@ -22,9 +22,10 @@ from report import slides
 from report.cells import TRY_IT, failures, merge
 from report.exporters import HTMLReport, PDFReport
 from report.plain_text import clean
-from report.processes import children, end_children, only_report, signals_interrupt
+from report.processes import children, end_children, signals_interrupt
 from report.publish import COPIED, clear, publish
 from report.study.progress import Follower, clock
+from report.study.turns import alone_in
 
 ROOT = Path(__file__).parents[1]
 MINUTES = {"quick": "one to two", "full": "one to six"}  # newer and older pairs of cores
@@ -34,8 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the report; return the exit code."""
     options = _parse(arguments)
     build = options.root / "report" / "build"
+    build.mkdir(parents=True, exist_ok=True)
+    waiting = "Another report is being made in this checkout; waiting for it to end."
     try:
-        with signals_interrupt(), only_report(build):
+        with signals_interrupt(), alone_in(build, waiting):
             return _make(options, build)
     except KeyboardInterrupt as end:
         with suppress(OSError):  # the terminal may be gone

@@ -48,6 +48,7 @@ def claims(ledger: pd.DataFrame) -> dict[str, dict]:
         row["id"]: {
             "verdict": row["verdict"],
             "section": row["section"],
+            "amended": bool(row["amendment"]),
             "more": [(name, text) for name, text in _more(row) if text],
         }
         for row in ledger.to_dict("records")
@@ -60,5 +61,5 @@ def _more(row: dict):
     if row["prediction"] != "–":
         held = {"held": ", which held", "failed": ", which failed"}.get(row["outcome"], "")
         yield "Prediction.", f"{row['prediction']}{held}."
-    if row.get("amendment"):
+    if row["amendment"]:
         yield "Amendment.", f"{row['amendment']} The first verdict was {row['first verdict']}."

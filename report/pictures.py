@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from colorsys import hls_to_rgb, rgb_to_hls
 from pathlib import Path
 
+from matplotlib.colors import to_hex, to_rgb
 from nbformat import NotebookNode
 
 HERE = Path(__file__).parent
@@ -63,13 +64,13 @@ def dark_partner(colour: str) -> str:
     """What stands for a colour on the dark page: greys mirrored, others as light as they need."""
     if colour == "#ffffff":
         return PAGE
-    hue, lightness, saturation = rgb_to_hls(*_parts(colour))
+    hue, lightness, saturation = rgb_to_hls(*to_rgb(colour))
     if saturation < 0.05:
         lightness = LIGHTEST - lightness * (LIGHTEST - DARKEST)
-        return _hex(hls_to_rgb(hue, lightness, saturation))
+        return to_hex(hls_to_rgb(hue, lightness, saturation))
     while contrast(colour, PAGE) < CONTRAST:
         lightness += 0.01
-        colour = _hex(hls_to_rgb(hue, lightness, saturation))
+        colour = to_hex(hls_to_rgb(hue, lightness, saturation))
     return colour
 
 
@@ -80,16 +81,8 @@ def contrast(one: str, other: str) -> float:
 
 
 def _luminance(colour: str) -> float:
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in _parts(colour)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in to_rgb(colour)]
     return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
-def _parts(colour: str) -> list[float]:
-    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-
-
-def _hex(parts: Iterable[float]) -> str:
-    return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
 
 
 # Making it smaller -------------------------------------------------------------------------------

@@ -1,11 +1,9 @@
 """The build as a process: one at a time in a checkout, and when it is ended, all that it began."""
 
-import fcntl
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import psutil
 
@@ -54,17 +52,3 @@ def end_children(others: set[psutil.Process]) -> None:
     for process in ended:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-@contextmanager
-def only_report(build: Path) -> Iterator[None]:
-    """Wait until no other process makes a report in this folder, and keep others out meanwhile."""
-    build.mkdir(parents=True, exist_ok=True)
-    with open(build / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting = "Another report is being made in this checkout; waiting for it to end."
-            print(waiting, flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

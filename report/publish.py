@@ -20,7 +20,7 @@ def publish(executed: dict[str, NotebookNode], root: Path) -> None:
     """Renew the committed notebooks, report, slides, figures, tables, data release and README."""
     build = root / "report" / "build"
     for name, notebook in executed.items():
-        nbformat.write(_without_machine(notebook), root / "notebooks" / f"{name}.ipynb")
+        nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
     for name in ("index.html", "report.pdf", "slides.pdf"):
         shutil.copy(build / name, root / "report" / name)
     for name in COPIED:
@@ -28,7 +28,7 @@ def publish(executed: dict[str, NotebookNode], root: Path) -> None:
         own = shutil.ignore_patterns(BENCHMARK)
         shutil.copytree(build / name, root / "report" / name, ignore=own, dirs_exist_ok=True)
     archive_csv.write(root / "report" / "tables", root / "report" / "runs")
-    write_numbers(root / "README.md", root / "report" / "tables")
+    write_speed(root / "README.md", root / "report" / "tables")
 
 
 def clear(folder: Path) -> None:
@@ -40,23 +40,16 @@ def clear(folder: Path) -> None:
         folder.rmdir()
 
 
-def write_numbers(readme: Path, tables: Path) -> None:
-    """Renew what the README takes from tables, each text between two comments of its name."""
+def write_speed(readme: Path, tables: Path) -> None:
+    """Renew what the README says of speed, between two comments."""
+
+    def now(found: re.Match) -> str:
+        return found[1] + speed(tables) + found[2]
+
     if readme.exists():
-        text = readme.read_text("utf-8")
-        for name, now in numbers(tables).items():
-            text = _replace(text, name, now)
+        pattern = r"(<!-- speed.*?-->\n).*?(<!-- end)"
+        text = re.sub(pattern, now, readme.read_text("utf-8"), flags=re.S)
         readme.write_text(text, "utf-8")
-
-
-def _replace(text: str, name: str, now: str) -> str:
-    pattern = rf"(<!-- {name}.*?-->\n).*?(<!-- end)"
-    return re.sub(pattern, lambda found: found[1] + now + found[2], text, flags=re.S)
-
-
-def numbers(tables: Path) -> dict[str, str]:
-    """What the README takes from the tables: the speed."""
-    return {"speed": speed(tables)}
 
 
 def speed(tables: Path) -> str:
@@ -81,11 +74,3 @@ def speed(tables: Path) -> str:
 
 def _times(ratios: pd.Series, digits: int) -> str:
     return ", ".join(f"{ratio:.{digits}f} times ({norm})" for norm, ratio in ratios.items())
-
-
-def _without_machine(notebook: NotebookNode) -> NotebookNode:
-    """What tells of this machine alone stays in the report, out of the notebook."""
-    for cell in notebook.cells:
-        if "machine" in cell.metadata.get("tags", []):
-            cell.outputs = []
-    return notebook

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from normlib.arm import SHORT, Arm
 from report.study import comparisons, sweep_errors
+from report.study.answer_tables import row_name
 from report.study.claim_figures import BAND
-from report.study.claims.answers import MARGIN, STARTS, by_arms, row_name
+from report.study.claims.answers import MARGIN, STARTS, by_arms
 from report.study.comparisons import Interval
 from report.study.figures import GREY, by_arm, log_ticks, style
 from report.study.record import Record
@@ -80,8 +81,8 @@ def before_the_first_step(
         for arm, accuracy in accuracies.items():
             ax.plot(first.loc[arm, measure], accuracy, "o", markersize=7, **_look(arm))
         found = rank_correlation(first.loc[accuracies.index, measure], accuracies)
-        low, mean, high = (comparisons.signed(v) for v in (found.low, found.mean, found.high))
-        ax.set(xscale="log", xlabel=label, title=f"rank correlation {mean} ({low} to {high})")
+        title = f"rank correlation {comparisons.estimate(found)}"
+        ax.set(xscale="log", xlabel=label, title=title)
         log_ticks(ax.xaxis, (1, 3, 6))
     panels[0].set(ylabel="final test accuracy (%)")
     _name_the_starts_and_norms(panels[-1], accuracies.index)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from normlib.arm import Arm
 from report.study.record import Record, decode, encode
+from report.study.turns import alone_in
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "runs"
@@ -91,12 +92,8 @@ def only_writer(folder: Path) -> Iterator[None]:
     """Wait until no other process sweeps into this folder, and keep others out meanwhile."""
     with ExitStack() as stack:
         with _writing(folder):
-            file = stack.enter_context(open(folder / ".lock", "w"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print("Another sweep writes to this archive; waiting for it to end.", flush=True)
-                fcntl.flock(file, fcntl.LOCK_EX)
+            waiting = "Another sweep writes to this archive; waiting for it to end."
+            stack.enter_context(alone_in(folder, waiting))
         yield
 
 

@@ -1,6 +1,6 @@
-"""Paired comparisons of records, with intervals and tables; a live run beside its archived one."""
+"""Paired comparisons of records, with intervals and tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,8 @@ import scipy  # its `stats` loads at its first use, half a second that a sweep n
 from normlib.arm import Arm
 from report.study.arms import REPORTED
 from report.study.record import Record
+
+GUESS = 10.0  # accuracy of a guess among ten classes, in percent: what a diverged run counts as
 
 
 @dataclass(frozen=True)
@@ -37,22 +39,34 @@ def signed(value: float, digits: int = 2) -> str:
     return minus(f"{round(value, digits) + 0.0:+.{digits}f}")
 
 
+def estimate(found: Interval, unit: str = "", digits: int = 2) -> str:
+    """The mean with its interval: `+0.31 (+0.20 to +0.42)`, a unit after the mean."""
+    return f"{signed(found.mean, digits)}{unit} ({between(found.low, found.high, digits)})"
+
+
+def between(low: float, high: float, digits: int = 2) -> str:
+    """The ends of an interval: `+0.20 to +0.42`."""
+    return f"{signed(low, digits)} to {signed(high, digits)}"
+
+
 def interval(values: Sequence[float]) -> Interval:
     """The mean of the values and its 95 % interval; raises ValueError for fewer than two."""
     if len(values) < 2:
-        raise ValueError(f"an interval needs at least 2 values; received {len(values)}.")
+        raise ValueError(
+            f"an interval needs at least 2 values; received {len(values)}. Train more seeds."
+        )
     low, high = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
     return Interval(float(np.mean(values)), float(low), float(high), len(values))
 
 
+def accuracy(record: Record) -> float:
+    """Its final test accuracy in percent; a run that diverged counts as a guess."""
+    return 100 * record.test_accuracy[-1] if record.diverged is None else GUESS
+
+
 def final(records: Iterable[Record], arm: Arm) -> pd.Series:
     """The arm's final test accuracy by seed, in percent; NaN for a diverged run."""
-    values = {r.seed: _final(r) for r in records if r.arm == arm}
-    return pd.Series(values, name=arm.label, dtype=float).sort_index()
-
-
-def _final(record: Record) -> float:
-    return np.nan if record.diverged is not None else 100 * record.test_accuracy[-1]
+    return _by_seed(records, arm, accuracy)
 
 
 def mean_training_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
@@ -60,11 +74,12 @@ def mean_training_loss(records: Iterable[Record], arm: Arm) -> pd.Series:
 
     NaN for a run that diverged.
     """
-    found = {
-        r.seed: r.train_loss if r.diverged is None else np.nan for r in records if r.arm == arm
-    }
-    values = {seed: float(np.mean(losses)) for seed, losses in found.items()}
-    return pd.Series(values, name=arm.label, dtype=float).sort_index()
+    return _by_seed(records, arm, lambda record: float(np.mean(record.train_loss)))
+
+
+def _by_seed(records: Iterable[Record], arm: Arm, value: Callable[[Record], float]) -> pd.Series:
+    found = {r.seed: value(r) if r.diverged is None else np.nan for r in records if r.arm == arm}
+    return pd.Series(found, name=arm.label, dtype=float).sort_index()
 
 
 def loss_distance(records: Sequence[Record], arm: Arm, other: Arm) -> pd.DataFrame:
@@ -112,60 +127,7 @@ def _difference(records, arm: Arm, reference: Arm) -> dict:
     return {
         "difference": f"{arm.label} {minus('-')} {reference.label}",
         "mean (points)": signed(found.mean),
-        "95 % interval": f"{signed(found.low)} to {signed(found.high)}",
+        "95 % interval": between(found.low, found.high),
         "n": found.n,
         "verdict": found.verdict,
     }
-
-
-GUESS = 10.0  # accuracy of a guess among ten classes, in percent: what a diverged run counts as
-FIRST_STEPS = 10
-# Relative. Other processors round differently, and training amplifies that: our BN and Keras's, one
-# function in two orders of operations, are up to 6e-3 apart by then.
-SLACK = 1e-2
-
-
-def first_steps(run: Record, archived: Record) -> float:
-    """The largest relative difference of two runs' losses at their first steps, every tenth."""
-    count = min(FIRST_STEPS // 10 + 1, len(run.loss_every_10))
-    ours, theirs = (np.array(r.loss_every_10[:count]) for r in (run, archived))
-    return float(np.max(np.abs(ours - theirs) / theirs))
-
-
-def same_numbers(run: Record, archived: Record) -> bool:
-    """Whether every loss and accuracy of a run equals the archived run's, bit for bit."""
-    names = ("loss_every_10", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    pairs = ((getattr(run, name), getattr(archived, name)) for name in names)
-    return all(here == there[: len(here)] for here, there in pairs)
-
-
-def comparison(run: Record, archived: Record | None) -> str:
-    """The sentence on a run made here, beside the archived run whose first epochs it repeats."""
-    here = f"Trained here, {run.arm.label} with seed {run.seed} {_what_became(run, run)}."
-    if archived is None:
-        return (
-            f"{here} The archive has no run of this arm with this seed, so there is nothing to "
-            "compare it with."
-        )
-    return f"{here} The archived run {_what_became(archived, run)}. {_agreement(run, archived)}"
-
-
-def _what_became(record: Record, run: Record) -> str:
-    """What became of a record by the last epoch that a run has."""
-    epoch = min(len(record.test_accuracy), len(run.test_accuracy)) or len(record.test_accuracy)
-    if record.diverged is not None and epoch == len(record.test_accuracy):
-        return f"diverged: its loss was not finite at step {record.diverged}"
-    return f"scored {_percent(record, epoch)} % on the test images after epoch {epoch}"
-
-
-def _percent(record: Record, epoch: int) -> str:
-    accuracies = record.test_accuracy
-    return f"{100 * accuracies[epoch - 1]:.2f}" if 0 < epoch <= len(accuracies) else "diverged"
-
-
-def _agreement(run: Record, archived: Record) -> str:
-    if same_numbers(run, archived):
-        return "All losses and accuracies agree bit for bit."
-    gap = first_steps(run, archived)
-    steps = f"every tenth step up to step {FIRST_STEPS}"
-    return f"Their losses differ by at most {gap:.0e} (relative), {steps}."

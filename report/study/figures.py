@@ -28,7 +28,7 @@ sns.set_theme(context="notebook", style="ticks", rc={
 GREY, BLUE, SKY = "#555555", "#0173b2", "#56b4e9"
 ORANGE, YELLOW, GREEN, PINK = "#d55e00", "#de8f05", "#029e73", "#cc78bc"
 BROWN, OLIVE, NAVY, CRIMSON = "#8c564b", "#8a9a2b", "#1b2a5e", "#a3123a"
-TEAL = "#1f8a8a"
+VIOLET = "#7b4ea3"
 # By the shortcut: lighter.
 SILVER, LAVENDER, PEACH, MINT = "#808080", "#a497e0", "#f7b58a", "#7cc9a9"
 COLORS = {
@@ -43,7 +43,7 @@ COLORS = {
     ("batch", "shared"): NAVY,
     ("layer", "ours"): ORANGE,
     ("layer", "keras"): YELLOW,
-    ("group", "ours"): TEAL,
+    ("group", "ours"): VIOLET,
     ("weight", "ours"): GREEN,
     ("weight", "published"): OLIVE,
     ("rms", "ours"): CRIMSON,

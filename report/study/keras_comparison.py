@@ -4,7 +4,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,10 +12,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from normlib import data, layers, model, train
-from normlib.arm import Arm
+from normlib import layers
 from report.study import gradient_check
-from report.study import variants as variants  # adds the broken backward passes
 
 ROOT = Path(__file__).parents[2]
 SUITES = ROOT / "tests" / "normlib" / "test_keras_suites.py"
@@ -138,26 +135,6 @@ def euler_error(network: Callable, weight: np.ndarray, mode: str = "eager") -> f
     weight = tf.constant(weight)
     gradient, product = MODES[mode](twice, weight)(weight)
     return float(tf.norm(product + gradient) / tf.norm(gradient))
-
-
-def gradient_error(arm: Arm, profile: str, seed: int = 0) -> float:
-    """How far the arm's gradient of the first kernel is from the same arm's right one, relative.
-
-    norm(found - right) / norm(right), of the seed's first minibatch at its initial weights.
-    """
-    found, right = (
-        _kernel_gradient(a, profile, seed) for a in (arm, replace(arm, backward="right"))
-    )
-    return float(tf.norm(found - right) / tf.norm(right))
-
-
-def _kernel_gradient(arm: Arm, profile: str, seed: int) -> tf.Tensor:
-    images, network = data.load(profile), model.build(arm, seed)
-    first = data.batch_order(seed, 1, len(images.train_labels))[: arm.batch_size]
-    with tf.GradientTape() as tape:
-        logits = network(images.train_images[first], training=True)
-        loss = train.cross_entropy(images.train_labels[first], logits)
-    return tape.gradient(loss, network.trainable_variables[0].value)
 
 
 def conformance() -> pd.DataFrame:

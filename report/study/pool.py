@@ -64,7 +64,7 @@ def _together(runs: list[tuple[Arm, int]]) -> list[tuple[tuple[Arm, ...], int]]:
     return [(tuple(arms), seed) for (_, seed), arms in found.items()]
 
 
-SHORT, SEEDS_A_PROCESS = 50_000, 5  # images to see in all, by one convolution
+SHORT_RUN, SEEDS_A_PROCESS = 50_000, 5  # images to see in all, by one convolution
 
 
 def _jobs(trainings: list[tuple[tuple[Arm, ...], int]]) -> list[tuple[tuple[Arm, ...], list[int]]]:
@@ -72,7 +72,7 @@ def _jobs(trainings: list[tuple[tuple[Arm, ...], int]]) -> list[tuple[tuple[Arm,
     jobs: list[tuple[tuple[Arm, ...], list[int]]] = []
     open_jobs: dict[tuple[Arm, ...], list[int]] = {}
     for arms, seed in trainings:
-        short = arms[0].images * arms[0].epochs * arms[0].blocks <= SHORT
+        short = arms[0].images * arms[0].epochs * arms[0].blocks <= SHORT_RUN
         seeds = open_jobs.get(arms, [])
         if not seeds or not short or len(seeds) == SEEDS_A_PROCESS:
             seeds = open_jobs[arms] = []
@@ -103,7 +103,7 @@ def _finished(pending: set[Future], messages: SimpleQueue, reporter: Reporter) -
         if any(isinstance(error, OtherVersion) for error in failed):
             break
     if failed:
-        said = f"{len(failed)} runs failed; the others are kept. {_why(failed[0])}"
+        said = f"Runs that failed: {len(failed)}; the others are kept. {_why(failed[0])}"
         raise RunFailed(said) from failed[0]
 
 

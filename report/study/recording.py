@@ -17,10 +17,10 @@ import tensorflow as tf
 from normlib import train
 from normlib.arm import Arm
 from normlib.train import Progress, nothing
-from report.study import archive, gradient_check, json_lines, probes, provenance
+from report.study import gradient_check, json_lines, probes, provenance
 from report.study import variants as variants  # adds norms to the model's table
 from report.study.progress import State
-from report.study.record import Record
+from report.study.record import Record, encode
 
 
 def run(arm: Arm, seed: int, progress: Progress = nothing) -> Record:
@@ -70,7 +70,7 @@ def main() -> None:
                 send(["said", f"{label}: {message}"])
 
         warnings.showwarning = say
-        send(["records", [archive.encode(record) for record in runs(arms, seed, progress)]])
+        send(["records", [encode(record) for record in runs(arms, seed, progress)]])
         keras.backend.clear_session()  # the graph of this seed's network
         gc.collect()
 

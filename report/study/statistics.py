@@ -38,7 +38,7 @@ class Finding(Interval):
         return max(-self.low, self.high) < self.margin
 
 
-def mean(values: Sequence[float], margin: float = np.nan) -> Finding:
+def student(values: Sequence[float], margin: float = np.nan) -> Finding:
     """The mean of paired differences, by Student's t: p two-sided, tost = max of two one-sided p.
 
     `outside` is the lesser of the two one-sided p beyond the margin. In the unit of the values, as
@@ -92,7 +92,7 @@ def spread(a: Sequence[float], b: Sequence[float]) -> Finding:
     """
     pairs, n = np.array([a, b]), len(a)
     without = np.array([_log_ratio(np.delete(pairs, i, axis=1)) for i in range(n)])
-    return mean(n * _log_ratio(pairs) - (n - 1) * without)
+    return student(n * _log_ratio(pairs) - (n - 1) * without)
 
 
 def _log_ratio(pairs: np.ndarray) -> float:

@@ -13,8 +13,6 @@ from report.study import comparisons
 from report.study.comparisons import Interval
 from report.study.record import Record
 
-CHANCE = 100 - comparisons.GUESS  # error of a guess, in percent
-
 
 def table(records: Iterable[Record]) -> pd.DataFrame:
     """One row per run: its mode, all settings of its arm, seed, final error (%), diverged."""
@@ -23,7 +21,7 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
 
 def _row(record: Record) -> dict:
     diverged = record.diverged is not None
-    error = CHANCE if diverged else 100 - 100 * record.test_accuracy[-1]
+    error = 100 - comparisons.accuracy(record)
     found = {"mode": record.arm.mode, "seed": record.seed, "error": error, "diverged": diverged}
     return asdict(record.arm) | found
 
@@ -57,17 +55,11 @@ def _outcome(what: str, found: Interval | str, predicted: str, held: bool | None
     interval = isinstance(found, Interval)
     words = {True: "held", False: "failed"}
     return {
-        "error": what,
-        "found (95 % interval)": text(found) if interval else found,
+        "comparison": what,
+        "found (95 % interval)": comparisons.estimate(found) if interval else found,
         "predicted": predicted,
         "prediction": outcome(predicted, found) if interval else words[held],
     }
-
-
-def text(found: Interval) -> str:
-    """As `+0.31 points (+0.20 to +0.42)`."""
-    low, mean, high = map(comparisons.signed, (found.low, found.mean, found.high))
-    return f"{mean} points ({low} to {high})"
 
 
 def outcome(predicted: str, found: Interval) -> str:

@@ -10,14 +10,14 @@ import numpy as np
 from scipy.stats import t
 
 from normlib import data
-from report.study import archive, comparisons, pool, sweep
+from report.study import archive, live_runs, pool, sweep
 from report.study.progress import clock
 from report.study.record import Record
 
 # How many steps agree, to what relative tolerance. At the published learning rate BN amplifies a
 # processor's other rounding most: its losses were seen 6e-4 apart after ten steps on two, and
 # beyond 1e-3 before a hundred.
-FIRST, NEAR = comparisons.FIRST_STEPS, comparisons.SLACK
+FIRST, NEAR = live_runs.FIRST_STEPS, live_runs.SLACK
 CLOSE = {
     "the first 100 steps within 0.001": (100, 1e-3),
     f"the first {FIRST} steps within {NEAR:g}": (FIRST, NEAR),

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from normlib.arm import Arm
-from report.study import archive, json_lines
+from report.study import json_lines
 from report.study.progress import State
-from report.study.record import Record
+from report.study.record import Record, decode
 
 ROOT = str(Path(__file__).parents[2])
 RUNNING: set[subprocess.Popen] = set()
@@ -72,7 +72,7 @@ def _read(lines, progress: Callable[[State], None], keep: Callable[[list[Record]
         elif kind == "said":
             print(value, flush=True)
         else:
-            keep([archive.decode(record) for record in value])
+            keep([decode(record) for record in value])
             done += 1
     return done
 

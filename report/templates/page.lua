@@ -114,6 +114,7 @@ local function claim_row(row, column)
     { 'data-claim', name }, { 'data-verdict', claim.verdict }, { 'data-section', claim.section },
   })
   claims_shown[name] = true
+  if claim.amended then row.cells[1].contents[1].content:insert(pandoc.Str('†')) end
   opened(row.cells[column], claim)
 end
 

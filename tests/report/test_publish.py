@@ -23,8 +23,8 @@ SETTINGS = {
 
 
 def test_readme_has_the_published_numbers():
-    for name, text in publish.numbers(ROOT / "report" / "tables").items():
-        assert re.search(rf"<!-- {name}:.*-->\n{re.escape(text)}<!-- end of {name} -->\n", README)
+    text = re.escape(publish.speed(ROOT / "report" / "tables"))
+    assert re.search(rf"<!-- speed:.*-->\n{text}<!-- end of speed -->\n", README)
 
 
 def test_a_number_of_the_readme_is_one_of_a_table():
@@ -51,7 +51,7 @@ def test_numbers_replace_what_stood_there(tmp_path):
         "the published script's way,none,63.6,50,63.6\n"
     )
     (tmp_path / publish.MACHINE).write_text("what,value\ncpu,an abacus\nthreads,2\nrounds,7\n")
-    publish.write_numbers(readme, tmp_path)
+    publish.write_speed(readme, tmp_path)
     speed = " ".join(readme.read_text().split())
     assert "step with the shortcut of `free.py` takes 0.99 times (BN) as long" in speed
     assert "1.4 times (none), 2.5 times (BN) as long as the shortcut" in speed

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from report.study import comparisons, statistics
-from report.study.arms import PILOT_SEEDS
 from report.study.claims.book import CLAIMS, FIRST, LAST, Claim
 from report.study.record import Record
 from report.study.statistics import Finding
@@ -71,17 +70,17 @@ def consistency(a, b, margin):
 
 def best(a, *others, margin):
     """The first arm less the one of the others that comes nearest to beating it."""
-    return statistics.weakest([statistics.mean(a - other, margin) for other in others])
+    return statistics.weakest([statistics.student(a - other, margin) for other in others])
 
 
 def each_epoch(a, b, margin):
     """Of the differences in each epoch, the one least shown to be inside the margin."""
-    return statistics.least_equal([statistics.mean(a[e] - b[e], margin) for e in a])
+    return statistics.least_equal([statistics.student(a[e] - b[e], margin) for e in a])
 
 
 def closest(a, *others, margin):
     """The other arm that is best shown to be inside the margin, less the first arm."""
-    return statistics.most_equal([statistics.mean(other - a, margin) for other in others])
+    return statistics.most_equal([statistics.student(other - a, margin) for other in others])
 
 
 STATISTICS = {
@@ -130,7 +129,7 @@ def _sweep(claim: Claim, seeds: Seeds) -> str:
     """The experiment that has the claim's arms with these seeds."""
     if seeds == FIRST and claim.rates:
         return "best_rates"
-    return {PILOT_SEEDS: "pilot", FIRST: "headline", LAST: "second_look"}[seeds]
+    return {FIRST: "headline", LAST: "second_look"}[seeds]
 
 
 def diverged(claim: Claim, records: Records, seed: int) -> bool:
@@ -166,5 +165,5 @@ def samples(claim: Claim, records: Records, seeds: Iterable[int]) -> pd.Series:
 def find(claim: Claim, records: Records, seeds: Iterable[int]) -> Finding:
     """The finding of a claim from the records, by (arm, seed), of these seeds."""
     if claim.statistic in PER_SEED:
-        return statistics.mean(samples(claim, records, seeds).to_numpy(), claim.size)
+        return statistics.student(samples(claim, records, seeds).to_numpy(), claim.size)
     return STATISTICS[claim.statistic](*columns(claim, records, seeds), margin=claim.size)

@@ -9,11 +9,9 @@ import pandas as pd
 from scipy.stats import chi, norm, t
 from statsmodels.stats.power import TTestPower
 
-from report.study.arms import PILOT_SEEDS
 from report.study.claims import book, findings
 from report.study.claims.book import LOOKS, Claim
 from report.study.claims.findings import Records, Seeds
-from report.study.experiments import EXPERIMENTS
 from report.study.statistics import ALPHA
 
 POWER = 0.8
@@ -47,16 +45,6 @@ def seeds_for_equivalence(sd: float, margin: float, alpha: float = ALPHA) -> int
     """How many seeds let TOST find an equality at this margin 4 times in 5."""
     tries = range(3, MOST_TRIED)
     return tries[bisect(tries, POWER, key=lambda n: tost_power(sd, n, margin, alpha))]
-
-
-def pilot_table(records: Records) -> pd.DataFrame:
-    """The table of the hypotheses and equivalences whose arms the pilot has, over its seeds.
-
-    The sd of three seeds is rough: the true one lies between half and six times it (95 % interval).
-    """
-    there = set(EXPERIMENTS["pilot"].arms)
-    claims = [c for c in book.hypotheses_and_equivalences() if there.issuperset(c.settings())]
-    return table(claims, records, PILOT_SEEDS)
 
 
 def table(claims: Iterable[Claim], records: Records, seeds: Seeds) -> pd.DataFrame:

@@ -60,8 +60,7 @@ QUESTIONS = {row["id"]: Question(**row) for row in BOOK["questions"]}
 def of_family(name: str) -> list[Arm]:
     """The arms of a family's questions; none before all their learning rates are chosen."""
     asked = [question for question in QUESTIONS.values() if question.family == name]
-    rates = {question.rates for question in asked} - {""}
-    if any(RATES[table]["arms"] != list(RATES[table]["chosen"]) for table in rates):
+    if not all(question.is_chosen() for question in asked):
         return []
     return list(dict.fromkeys(arm for question in asked for arm in question.settings()))
 

@@ -10,7 +10,7 @@ from report.study import statistics
 from report.study.claims import book, findings
 from report.study.claims.book import LOOKS, Claim
 from report.study.claims.findings import Records, Seeds
-from report.study.comparisons import signed
+from report.study.comparisons import between
 
 RESAMPLES = 9999
 CHUNK = 250  # replicates at once: 20 MB for 10 000 test images
@@ -84,18 +84,14 @@ def _row(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarray) -> di
     digits = 4 if findings.unit(claim) == "nats" else 2
     return {
         "id": claim.id,
-        "t": statistics.mean(values).p,
+        "t": statistics.student(values).p,
         "sign flips": sign_flip(values),
         "Wilcoxon": signed_ranks(values),
         "Welch": welch,
-        "BCa interval": _interval(*bca(values), digits),
+        "BCa interval": between(*bca(values), digits),
         "seeds and images": _over_images(claim, records, seeds, labels) if images else "–",
         "P(A > B)": f"{share:.2f} ({low:.2f} to {high:.2f})",
     }
-
-
-def _interval(low: float, high: float, digits: int = 2) -> str:
-    return f"{signed(low, digits)} to {signed(high, digits)}"
 
 
 def _over_images(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarray) -> str:
@@ -104,4 +100,4 @@ def _over_images(claim: Claim, records: Records, seeds: Seeds, labels: np.ndarra
         np.array([records[arm, s].predictions == labels for s in sound], float)
         for arm in claim.settings()
     )
-    return _interval(*two_way(100 * (a - b)))
+    return between(*two_way(100 * (a - b)))

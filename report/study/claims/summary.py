@@ -28,14 +28,14 @@ def findings(ledger: pd.DataFrame, *names: str) -> pd.DataFrame:
         {
             "id": rows.index,
             "hypothesis": rows["claim"].to_list(),
-            "finding": [state(row) for _, row in rows.iterrows()],
+            "finding": [in_words(row) for _, row in rows.iterrows()],
             "effect (95 % interval)": rows["effect (95 % interval)"].to_list(),
             "n": rows["n"].to_list(),
         }
     )
 
 
-def state(row: pd.Series) -> str:
+def in_words(row: pd.Series) -> str:
     """What a row's first arm is against the second: higher, lower, equal, or not resolved.
 
     "possibly negligible" where the interval reaches into the margin; "but within" it where a

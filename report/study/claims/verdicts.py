@@ -10,7 +10,7 @@ from report.study import statistics
 from report.study.claims import findings
 from report.study.claims.book import CLAIMS, LOOKS, SECOND_LOOK, Claim
 from report.study.claims.findings import Records
-from report.study.comparisons import minus, signed
+from report.study.comparisons import estimate, minus
 from report.study.statistics import Finding
 
 TESTS = ["p", "tost", "outside"]  # of a finding
@@ -144,9 +144,8 @@ def _row(claim: Claim, decision: Decision) -> dict:
 def _effect(claim: Claim, seen: Seen) -> str:
     found, unit = seen.finding, findings.unit(claim)
     digits = 4 if unit == "nats" else 2
-    mean, low, high = (signed(v, digits) for v in (found.mean, found.low, found.high))
     over = minus(f" over {claim.over:g}") if claim.over else ""
-    text = f"{mean} {unit}{over} ({low} to {high})"
+    text = estimate(found, f" {unit}{over}", digits)
     return text + (f"; {seen.diverged} diverged" if seen.diverged else "")
 
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from report.study import archive, comparisons, experiments, pool, provenance, worker
+from report.study import archive, experiments, live_runs, pool, provenance, worker
 
 QUICK = experiments.EXPERIMENTS["quick"]
 SAMPLED = [arm for arm in QUICK.arms if arm.label in ("our BN", "our WN", "our LN")]
@@ -24,7 +24,7 @@ def test_archived_quick_run_repeats(arm, trained):
     archived, run = archive.read([archive.COMMITTED])[arm, 0], trained(arm)
     if all(run.environment[k] == archived.environment[k] for k in run.environment if k != "python"):
         assert run.numbers() == archived.numbers()  # the same processor and versions: bit by bit
-    assert comparisons.first_steps(run, archived) < comparisons.SLACK
+    assert live_runs.first_steps(run, archived) < live_runs.SLACK
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def test_a_scheduler_that_dies_is_one_sentence_and_no_traceback(capfd):
                 list(pool.train([(ARM, 0)], executor))
         finally:
             scheduler.kill()
-    assert "1 runs failed; the others are kept. The scheduler was lost" in str(failure.value)
+    assert "Runs that failed: 1; the others are kept. The scheduler was lost" in str(failure.value)
     assert capfd.readouterr() == ("", "")
 
 

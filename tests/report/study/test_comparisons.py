@@ -1,7 +1,5 @@
 """Intervals against a table, pairing by seed, verdicts, and the comparison of two runs."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,21 +62,6 @@ def test_final_table_sets_the_published_value_beside_ours():
     assert row["published, 1 run (%)"] == "88.46"
     assert (row["ours, mean (%)"], row["n"]) == ("81.00", 3)
     assert row["lowest to highest seed"] == "80.00 to 82.00"
-
-
-def test_a_run_equals_the_archived_run_whose_first_epochs_it_repeats():
-    archived = record(loss_every_10=[2.0, 1.0, 0.5])
-    short = {
-        name: getattr(archived, name)[:1]
-        for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    }
-    run = dataclasses.replace(archived, loss_every_10=[2.0, 1.0], seconds=1.0, **short)
-    assert comparisons.same_numbers(run, archived) and comparisons.first_steps(run, archived) == 0
-    assert "bit for bit" in comparisons.comparison(run, archived)
-    other = dataclasses.replace(run, loss_every_10=[2.0, 1.01])
-    assert not comparisons.same_numbers(other, archived)
-    assert comparisons.first_steps(other, archived) == pytest.approx(0.01)
-    assert "1e-02" in comparisons.comparison(other, archived)
 
 
 def test_loss_distance_pairs_the_seeds():

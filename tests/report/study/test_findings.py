@@ -8,7 +8,6 @@ from made_runs import made, noise, runs
 from made_world import whole
 
 from report.study import archive
-from report.study.arms import PILOT_SEEDS
 from report.study.claims import findings
 from report.study.claims.book import ARMS, CLAIMS, FIRST, LAST, Claim
 from report.study.claims.findings import MissingRuns
@@ -118,7 +117,6 @@ def test_what_is_complete_is_not_complained_of():
         (["L3"], FIRST, ["best_rates"]),
         (["H2", "L3"], FIRST, ["headline", "best_rates"]),
         (["H1", "L3"], LAST, ["second_look"]),
-        (["H1"], PILOT_SEEDS, ["pilot"]),
     ],
 )
 def test_missing_runs_are_counted_with_their_claims_and_the_sweep_that_trains_them(

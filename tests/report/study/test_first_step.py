@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from normlib import data, model
+from normlib import data, model, ops
 from normlib.arm import Arm
+from normlib.scoring import cross_entropy
 from report.study import first_step, recording
 
 ARMS = (Arm(), Arm("batch"), Arm("layer", placement="hidden"), Arm("weight"))
@@ -58,3 +60,24 @@ def test_the_mean_over_seeds_is_geometric(found):
 def test_hes_initialization_makes_the_hidden_layer_smaller():
     he = first_step.measure(replace(ARMS[0], init="he"), 3, "quick")
     assert he["hidden"] < 0.8 * first_step.measure(ARMS[0], 3, "quick")["hidden"]
+
+
+def test_the_error_of_a_gradient_is_that_of_the_wrong_backward_pass_alone():
+    wrong = Arm("batch", backward="constant moments")
+    assert first_step.gradient_error(Arm("batch"), 3, "quick") == 0
+    images = data.load("quick")
+    first = data.batch_order(3, 1, 2000)[:100]
+    found = []
+    for stop in (tf.stop_gradient, tf.identity):
+        convolution, _, *rest = model.build(Arm(), 3).layers[:1] + model.build(Arm(), 3).layers
+        with tf.GradientTape() as tape:
+            x = convolution(images.train_images[first])
+            _, mean, variance = ops.batch_norm(x, 1.0, 0.0, reduction_axes=(0, 1, 2))
+            mean, variance = stop(mean), stop(variance)
+            x = ops.normalize(x, mean, variance, tf.ones(30), tf.zeros(30), epsilon=1e-5)
+            for layer in rest:
+                x = layer(x)
+            loss = cross_entropy(images.train_labels[first], x)
+        found.append(tape.gradient(loss, convolution.kernel.value))
+    expected = tf.norm(found[0] - found[1]) / tf.norm(found[1])
+    assert first_step.gradient_error(wrong, 3, "quick") == pytest.approx(float(expected), rel=1e-3)

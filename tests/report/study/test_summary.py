@@ -53,12 +53,12 @@ def test_verdicts_and_predictions_are_counted_in_tables():
 def test_a_conclusion_says_no_more_than_the_verdict(verdict, low, high, inside, expected):
     row = {"verdict": verdict, "mean": (low + high) / 2, "low": low, "high": high}
     row |= {"inside": inside, "margin": 0.2, "unit": "points"}
-    assert summary.state(pd.Series(row)) == expected
+    assert summary.in_words(pd.Series(row)) == expected
 
 
 def test_a_conclusion_without_a_margin_is_a_side():
     row = {"verdict": "SUPPORTED", "mean": 0.1, "low": 0.05, "high": 0.15, "inside": False}
-    assert summary.state(pd.Series(row | {"margin": float("nan"), "unit": "points"})) == "higher"
+    assert summary.in_words(pd.Series(row | {"margin": float("nan"), "unit": "points"})) == "higher"
 
 
 def test_findings_quote_the_ledger():

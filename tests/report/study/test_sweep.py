@@ -76,9 +76,9 @@ def test_finished_runs_survive_a_failing_one(folders, monkeypatch):
             raise worker.RunFailed("out of memory")
         return [known(arm, seed) for arm in arms]
 
-    monkeypatch.setattr(pool, "SHORT", 0)
+    monkeypatch.setattr(pool, "SHORT_RUN", 0)
     monkeypatch.setattr(worker, "run_each", each(one_fails))
-    with pytest.raises(worker.RunFailed, match=r"1 runs failed; the others are kept. out of mem"):
+    with pytest.raises(worker.RunFailed, match=r"failed: 1; the others are kept. out of mem"):
         sweep.run(Experiment("some", (SMALL,), (0, 1, 2)))
     assert sorted(key[1] for key in archive.read([folders / "OWN"])) == [0, 2]
 

@@ -97,7 +97,7 @@ def test_a_damaged_archive_is_one_sentence(words, monkeypatch, tmp_path):
     "error",
     [
         archive.ArchiveError("The folder cannot be written; make room."),
-        pool.RunFailed("1 runs failed; the others are kept."),
+        pool.RunFailed("Runs that failed: 1; the others are kept."),
         OSError(28, "No space left on device", "/tmp"),
     ],
 )

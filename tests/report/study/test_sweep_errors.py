@@ -74,7 +74,7 @@ def test_outcomes_are_of_intervals_and_of_facts():
         ("BN less none", found, "lower"), ("the best", "0.1", "0.1", True)
     )
     assert table.to_numpy().tolist() == [
-        ["BN less none", "+0.31 points (+0.20 to +0.42)", "lower", "failed"],
+        ["BN less none", "+0.31 (+0.20 to +0.42)", "lower", "failed"],
         ["the best", "0.1", "0.1", "held"],
     ]
 

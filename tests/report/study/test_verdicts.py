@@ -71,7 +71,7 @@ def test_a_look_without_all_its_runs_is_an_error(arm, seed, message):
 def test_a_p_that_two_looks_double_above_5_percent_decides_nothing():
     shift = np.tile(0.0042 + np.tile([0.007, -0.007], 15), 2)
     row = ledger(none=BASE, wn=BASE + shift).loc["H3"]
-    p = statistics.mean(100 * shift[:30]).p
+    p = statistics.student(100 * shift[:30]).p
     assert 0.025 < 12 * p < 0.05
     assert row["verdict"] == "INCONCLUSIVE"
     assert float(row["adjusted p"]) == pytest.approx(2 * 12 * p, rel=0.05)
@@ -154,7 +154,7 @@ def test_a_claim_that_a_diverged_run_leaves_open_gets_no_second_look_and_counts_
     records = whole(none=BASE, wn=BASE + shift) | {lost.key: lost}
     found = verdicts.ledger(records).set_index("id")
     assert found.loc["H4", ["verdict", "look"]].tolist() == ["INCONCLUSIVE", 1]
-    p = statistics.mean(100 * shift[:30]).p
+    p = statistics.student(100 * shift[:30]).p
     assert float(found.loc["H3", "adjusted p"]) == pytest.approx(2 * 12 * p, rel=0.05)
 
 

@@ -1,4 +1,4 @@
-"""The figures and the table of family F, of made runs whose effects are known."""
+"""The figures and tables of the answers, of made runs whose effects are known."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 from made_runs import record
 
 from normlib.arm import Arm
-from report.study import answer_figures, first_step
+from report.study import answer_figures, answer_tables, first_step
 from report.study.claims import answers, questions
 from report.study.claims.questions import SEEDS
 from report.study.comparisons import interval
@@ -52,7 +52,7 @@ def test_every_arm_stands_in_its_row_with_its_seeds_and_its_gain(records, found)
     assert len(means) == 22 and len(gains) == 20
     for arm in ARMS:
         he = arm.init == "he"
-        place = names.index(answers.row_name(arm)) + (0.17 if he else -0.17)
+        place = names.index(answer_tables.row_name(arm)) + (0.17 if he else -0.17)
         key = round(place, 2), "full" if he else "none"
         own = accuracies(records, arm)
         np.testing.assert_allclose(sorted(seeds[key]), sorted(own))
@@ -74,7 +74,7 @@ def test_a_run_that_diverged_is_no_dot(records, found):
 
 
 def test_the_table_has_both_gains_and_how_far_they_differ(records, found):
-    table = answers.gains_table(found).set_index("norm")
+    table = answer_tables.gains_table(found).set_index("norm")
     assert len(table) == 10
     row = table.loc["LN (both, per channel)"]
     arms = [Arm("layer", placement="both", per="channel", init=init) for init in ("normal", "he")]
@@ -153,7 +153,7 @@ def test_rates_are_drawn_by_place_with_stars_where_they_are_chosen(choice):
 
 
 def test_a_choice_is_given_with_the_scores_of_all_rates_and_its_lead(choice):
-    found = answers.rates_table("R", choice).set_index("norm")
+    found = answer_tables.rates_table("R", choice).set_index("norm")
     none, hidden = found.loc["no normalization"], found.loc["LN (hidden)"]
     rates = ["0.005", "0.01", "0.02", "0.04", "0.08", "0.16"]
     # Of 3 seeds where there are not 8: a quarter of a point lower, and more at higher rates.
@@ -179,7 +179,7 @@ def test_differences_name_their_arms_and_keep_their_order(choice):
         for seed in SEEDS["R"]
     ]
     found = answers.answers("R", {r.key: r for r in made})
-    table = answers.differences_table(found).set_index("id")
+    table = answer_tables.differences_table(found).set_index("id")
     assert table.loc["R1", "difference"] == "BN − no normalization"
     assert table.loc["R7", "difference"] == "BN (hidden) − LN (hidden)"
     for name, row in table.iterrows():
@@ -187,3 +187,61 @@ def test_differences_name_their_arms_and_keep_their_order(choice):
         effect = f"{100 * (scores[arm] - scores[other]):+.2f} points (".replace("-", "−")
         assert row["effect (95 % interval)"].startswith(effect) and row["n"] == 30
     assert table.loc["R7", "answer"].startswith("lower") and table.loc["R7", "outcome"] == "failed"
+
+
+def test_questions_keep_their_words_and_their_answers(found):
+    table = answer_tables.questions_table(found)
+    assert list(table["answer"]) == list(found["in words"])
+    assert list(table["question"]) == [questions.QUESTIONS[name].question for name in table["id"]]
+    assert list(table.columns) == [
+        "id", "question", "answer", "effect (95 % interval)", "n", "adjusted p", "prediction",
+        "outcome",
+    ]  # fmt: skip
+
+
+def test_gains_stand_by_minibatch_and_norm(monkeypatch):
+    rates = questions.RATES["B"]
+    monkeypatch.setitem(rates, "chosen", dict.fromkeys(rates["arms"], 0.04))
+    gains = {"batch": 0.01, "layer": 0.004, "group": 0.0, "none": 0.0}
+    rng = np.random.default_rng(5)
+    made = [
+        record(seed, arm=arm, test_accuracy=[0.8 + gains[arm.norm] / arm.batch_size + noise])
+        for arm in questions.of_family("B")
+        for seed, noise in zip(SEEDS["B"], rng.normal(0, 1e-6, 10), strict=True)
+    ]
+    found = answers.answers("B", {r.key: r for r in made})
+    table = answer_tables.minibatches_table(found).set_index("minibatch")
+    assert list(table.index) == [2, 8, 32, 100, 500] and list(table) == ["BN", "LN", "GN"]
+    assert table.loc[2, "BN"] == "+0.50 (+0.50 to +0.50)"
+    assert table.loc[8, "LN"] == "+0.05 (+0.05 to +0.05)"
+
+
+def test_what_a_chosen_rate_gains_is_paired_and_a_diverged_run_is_a_guess():
+    arm, seeds = Arm(init="he"), (3, 4, 5)
+    there = {0.01: [0.80, 0.82, 0.84], 0.04: [0.81, 0.85, None]}
+    lost = {"test_accuracy": [], "train_loss": [], "train_accuracy": [], "diverged": 3}
+    made = [
+        record(seed, arm=Arm(init="he", learning_rate=rate), **(
+            lost if value is None else {"test_accuracy": [value]}
+        ))
+        for rate, values in there.items()
+        for seed, value in zip(seeds, values, strict=True)
+    ]  # fmt: skip
+    tuned = [(arm, 0.04, seeds), (arm, 0.01, seeds)]
+    moved, kept = answer_tables.tuning_table(tuned, {r.key: r for r in made}).to_dict("records")
+    assert moved["from"] == "He's initialization" and moved["norm"] == "no normalization"
+    assert (moved["rate"], moved["accuracy (%)"], moved["at 0.01"]) == ("0.04", "58.67", "82.00")
+    assert moved["difference (95 % interval)"] == said([1, 3, -74]).replace("-", "−")
+    assert kept["difference (95 % interval)"] == "–"
+
+
+def test_correlations_are_over_all_arms_and_within_a_start():
+    arms = [*ARMS[:4], *(Arm(norm, init="he") for norm in ("none", "batch", "layer", "weight"))]
+    arms = [arm for arm in dict.fromkeys(arms)]
+    first = pd.DataFrame({"loss": np.arange(len(arms))}, arms)
+    scored = pd.Series([0 if arm.init == "he" else 10.0 for arm in arms], arms) + first["loss"] / 9
+    (row,) = answer_tables.correlations_table(scored, first, {"loss": "a loss"}).to_dict("records")
+    assert row["measure"] == "a loss"
+    assert row["from He's initialization"].startswith("+1.00 (")
+    assert row["from N(0, 0.1²)"].startswith("+1.00 (")
+    assert not row[f"all {len(arms)} arms"].startswith("+1.00")
