@@ -105,50 +105,42 @@ def main(arguments=None):
         return 128 + number_of(stop)
 
 
-OPTIONS_OF = {
-    "profile": ["report"], "publish": ["report", "sweep", "bench"],
-    "torch_python": ["bench"], "all": ["test"],
-}  # fmt: skip
-
-
 def parse(arguments):
-    if arguments is None:
-        arguments = sys.argv[1:]
+    """What is asked, and the words that the command itself reads."""
+    kind = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="lab.py COMMAND [options]",
-        # These have a help of their own.
-        add_help=not {"sweep", "verify", "exercises", "grade"} & set(arguments[:1]),
+        description=__doc__, formatter_class=kind, usage="lab.py COMMAND [options]"
     )
-    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the above")
-    parser.add_argument(
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="one of the above")
+    commands.required = True  # Python 3.6, which is to be told what it lacks, has no argument
+    of = {
+        name: commands.add_parser(
+            name, prog="lab.py " + name, add_help=name not in HAVE_THEIR_OWN_HELP
+        )
+        for name in COMMANDS
+    }
+    of["report"].add_argument(
         "--profile",
         choices=("quick", "full"),
-        help="report only: the embedded sample, or all images (default: full)",
+        default="full",
+        help="the embedded sample, or all images (default: full)",
     )
-    parser.add_argument(
-        "--publish",
-        action="store_true",
-        help="report, sweep and bench, for maintainers: also update the committed files",
-    )
-    parser.add_argument(
+    for name in ("report", "sweep", "bench"):
+        said = "for maintainers: also update the committed files"
+        of[name].add_argument("--publish", action="store_true", help=said)
+    of["test"].add_argument(
         "--all",
         action="store_true",
-        help="test only: every case of the tests instead of a sample",
+        help="every case of the tests instead of a sample; other options are pytest's",
     )
-    parser.add_argument(
+    of["bench"].add_argument(
         "--torch-python",
         metavar="PATH",
-        help="bench only: a Python with PyTorch and NumPy to use instead of .venv-bench",
+        help="a Python with PyTorch and NumPy to use instead of .venv-bench",
     )
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command in ("setup", "report", "bench"):
         parser.error("{} does not know {}".format(options.command, " ".join(rest)))
-    for name, commands in OPTIONS_OF.items():
-        if getattr(options, name) and options.command not in commands:
-            option = name.replace("_", "-")
-            parser.error("--{} is an option of {}".format(option, ", ".join(commands)))
     return options, rest
 
 
@@ -569,10 +561,9 @@ def command_setup(options, rest):
 
 
 def command_report(options, rest):
-    profile = options.profile or "full"
     # Find or fetch the images before anything waits for them.
-    failed = run("normlib.data") if profile == "full" else 0
-    return failed or run("report.build", "--profile", profile, *publish(options))
+    failed = run("normlib.data") if options.profile == "full" else 0
+    return failed or run("report.build", "--profile", options.profile, *publish(options))
 
 
 def command_test(options, rest):
@@ -643,6 +634,7 @@ COMMANDS = {
     "exercises": command_exercises,
     "grade": command_grade,
 }
+HAVE_THEIR_OWN_HELP = {"sweep", "verify", "exercises", "grade"}
 
 
 if __name__ == "__main__":
