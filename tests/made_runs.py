@@ -1,5 +1,7 @@
 """Made records, and made runs of the arms in the book of claims, whose verdicts are known."""
 
+from hashlib import sha256
+
 import numpy as np
 
 from normlib.arm import Arm
@@ -66,3 +68,14 @@ def each(one):
             keep(one(arms, seed))
 
     return run_each
+
+
+def list_checksums(folder=archive.COMMITTED):
+    """The text of the list of those lines in the folder that carry no checksum."""
+    lines = [
+        line
+        for file in sorted(folder.glob("*.jsonl"))
+        for line in file.read_bytes().split(b"\n")[:-1]
+    ]
+    old = [line for line in lines if archive.MARK not in line]
+    return "".join(f"{sha256(line).hexdigest()[:16]}\n" for line in old)

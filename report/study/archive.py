@@ -1,7 +1,7 @@
 """Records on disk: one line of JSON a run, one file an arm, appended whole or not at all.
 
 A line ends in a checksum of the rest of it. The published archive's first lines are older than that
-and are never rewritten: a list beside them, made by `list_checksums`, has theirs.
+and are never rewritten: a list beside them, checksums.txt, has theirs.
 """
 
 import fcntl
@@ -195,9 +195,3 @@ def _record(line: bytes, listed: set[bytes] | None) -> Record:
     if record.arm.source:
         raise ValueError("a norm of one's own is code, which no archive holds")
     return record
-
-
-def list_checksums(folder: Path = COMMITTED) -> str:
-    """The text of the list of those lines in the folder that carry no checksum."""
-    lines = [line for file in sorted(folder.glob("*.jsonl")) for line in _lines(file)]
-    return "".join(f"{_checksum(line).decode()}\n" for line in lines if MARK not in line)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from made_runs import record
+from made_runs import list_checksums, record
 
 from normlib.arm import Arm
 from report.study import archive
@@ -69,7 +69,7 @@ def test_torn_last_line_is_skipped_said_and_replaced(tmp_path, capsys):
 
 
 def test_the_published_lines_are_those_of_the_list():
-    assert (archive.COMMITTED / archive.CHECKSUMS).read_text() == archive.list_checksums()
+    assert (archive.COMMITTED / archive.CHECKSUMS).read_text() == list_checksums()
 
 
 def rewritten(folder, change, checksum=True):
@@ -172,7 +172,7 @@ def test_a_changed_line_is_refused_though_its_values_are_those_of_a_record(tmp_p
 def test_a_line_without_checksum_must_be_in_its_folders_list_if_there_is_one(tmp_path):
     rewritten(tmp_path, lambda values: None, checksum=False)
     assert len(archive.read([tmp_path])) == 1  # a reader's own, of an earlier version
-    (tmp_path / archive.CHECKSUMS).write_text(archive.list_checksums(tmp_path))
+    (tmp_path / archive.CHECKSUMS).write_text(list_checksums(tmp_path))
     archive.append(record(1), tmp_path)
     assert len(archive.read([tmp_path])) == 2
     file = file_of(tmp_path)
