@@ -59,12 +59,12 @@ class Dataset(NamedTuple):
 
 def profile() -> str:
     """The profile that NORMLIB_PROFILE names, "full" without one; raises ValueError for others."""
-    return _valid(os.environ.get("NORMLIB_PROFILE") or "full")
+    return _valid(os.environ.get("NORMLIB_PROFILE") or "full", "NORMLIB_PROFILE")
 
 
-def _valid(name: str) -> str:
+def _valid(name: str, what: str = "profile") -> str:
     if name not in PROFILES:
-        raise ValueError(f"profile must be one of {', '.join(PROFILES)}; received {name!r}.")
+        raise ValueError(f"{what} must be one of {', '.join(PROFILES)}; received {name!r}.")
     return name
 
 

@@ -147,7 +147,8 @@ def conformance() -> pd.DataFrame:
         )  # fmt: skip
         if not report.exists():
             raise RuntimeError(
-                f"Keras's tests could not be run: {(done.stdout + done.stderr)[-500:]}"
+                "Keras's tests could not be run. They need tests/ and the packages "
+                f"of requirements.txt. {(done.stdout + done.stderr)[-500:]}"
             )
         cases = [case for case in ElementTree.parse(report).iter("testcase")]
     rows = [
