@@ -54,6 +54,11 @@ def at_its_rate(name: str, table: str) -> Arm:
     return replace(ARMS[name], learning_rate=RATES[table]["chosen"][name])
 
 
+def chosen(table: str) -> dict[Arm, float]:
+    """The learning rate that this table has chosen, by the arm as it is without."""
+    return {ARMS[name]: rate for name, rate in RATES[table]["chosen"].items()}
+
+
 QUESTIONS = {row["id"]: Question(**row) for row in BOOK["questions"]}
 
 

@@ -131,7 +131,7 @@ def choice(monkeypatch):
 
 
 def test_rates_are_drawn_by_place_with_stars_where_they_are_chosen(choice):
-    chosen = {questions.ARMS[n]: rate for n, rate in questions.RATES["R"]["chosen"].items()}
+    chosen = questions.chosen("R")
     conv, hidden = answer_figures.rates(list(choice.values()), chosen).axes
     names = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in (conv, hidden)]
     assert names == [
