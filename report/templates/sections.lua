@@ -62,8 +62,49 @@ local function link(element)
   return element.content
 end
 
+-- "Table A3" and each of "Figures 1 and 2" lead there. What the paper leaves out is on the page.
+
+local KINDS = { Table = 'table-', Tables = 'table-', Figure = 'figure-', Figures = 'figure-' }
+
+local function reference(kind, number, rest)
+  local id = KINDS[kind] .. number:lower()
+  if named[id] then return { pandoc.Link(number, '#' .. id), pandoc.Str(rest) } end
+  local left_out = in_report and FORMAT == 'typst' and number:match('^A')
+  return { pandoc.Str(number .. (left_out and ', on the web page' or '') .. rest) }
+end
+
+local function references(inlines)
+  local result, kind = pandoc.Inlines {}, nil
+  for i, inline in ipairs(inlines) do
+    local text = inline.t == 'Str' and inline.text or ''
+    local number, rest = text:match('^(A?%d+)(.*)$')
+    local begun = text:match('%a+$')
+    if kind and number then
+      result:extend(reference(kind, number, rest))
+      local more = kind:match('s$') and (rest == '' or rest == ',')
+      kind = more and kind or nil
+    elseif inline.t == 'Space' and inlines[i - 1] and kind then
+      local first = inlines[i - 1].t == 'Str' and inlines[i - 1].text:match('%a+$') == kind
+      result:insert(first and pandoc.Str '\u{a0}' or inline)
+    else
+      if text ~= 'and' and text ~= 'to' then kind = KINDS[begun] and begun or nil end
+      result:insert(inline)
+    end
+  end
+  return result
+end
+
+local function as_it_is(element) return element, false end
+
+local referring = {
+  traverse = 'topdown',
+  Inlines = references,
+  Header = as_it_is, Strong = as_it_is, Link = as_it_is, -- a caption's own number is strong
+  Div = function(div) if div.classes:includes('ledger') then return div, false end end,
+}
+
 function Pandoc(document)
   in_report = document.meta.jupyter ~= nil and document.meta.jupyter.notebooks ~= nil
-  document.blocks = name_parts(document.blocks):walk { Link = link }
+  document.blocks = name_parts(document.blocks):walk { Link = link }:walk(referring)
   return document
 end

@@ -213,6 +213,24 @@ def test_tags_move_the_abstract_and_a_figure_to_the_front_and_leave_out_what_is_
     assert page.index("00 Heading</a>") < page.index("For the page.")
 
 
+def test_a_reference_to_a_table_is_a_link_and_the_paper_says_what_is_on_the_page_alone(tmp_path):
+    def table(number, *tags):
+        caption = new_output("display_data", {"text/markdown": f"**Table {number}.** Numbers."})
+        html = pd.DataFrame([{"a": number}]).to_html(index=False)
+        outputs = [caption, new_output("display_data", {"text/html": html})]
+        return new_code_cell("1", outputs=outputs, metadata={"tags": ["hide-input", *tags]})
+
+    text = "One (Table A1; 3 seeds), Tables 1, A1 and A2, 30 runs. A Table 30 high. **Table A1**"
+    cells = [new_markdown_cell(text), table("A1"), table("A2", "page-only"), table("1")]
+    merged = build.merge({"00_a": new_notebook(cells=cells)})
+    page, _ = exporters.HTMLReport().from_notebook_node(merged)
+    links = [a["href"] for a in Page(page).all("a") if a["href"].startswith("#table-")]
+    assert links == ["#table-a1", "#table-1", "#table-a1", "#table-a2"]
+    assert "web page" not in page
+    said = " ".join(" ".join(read(tmp_path / "paper.pdf", merged)).replace("\xa0", " ").split())
+    assert "(Table A1; 3 seeds), Tables 1, A1 and A2, on the web page, 30 runs. A Table 30" in said
+
+
 def test_the_ledger_of_the_paper_has_no_columns_of_detail(tmp_path):
     row = {"id": "H1", "claim": "Text.", "what is tested": "DETAIL", "prediction": "HELD"}
     table = pd.DataFrame([row]).to_html(index=False)
