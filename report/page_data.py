@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from report.cells import anchor
 from report.study import archive, lottery_game
 from report.study.archive import ArchiveError
-from report.study.claims import verdicts
+from report.study.claims import summary, verdicts
 
 LEDGER, LOTTERY = "ledger", "lottery"  # the tags of the cells that show them
 
@@ -57,6 +57,8 @@ def claims(ledger: pd.DataFrame) -> dict[str, dict]:
 
 def _more(row: dict):
     yield "Tested.", row["what is tested"]
+    if row["margin"] > 0:  # what a verdict on "changes" or "equals" leaves unsaid
+        yield "Found.", f"{summary.in_words(pd.Series(row)).capitalize()}."
     yield "Reason.", row["reason"]
     if row["prediction"] != "–":
         held = {"held": ", which held", "failed": ", which failed"}.get(row["outcome"], "")

@@ -6,6 +6,7 @@ where no column says it. Records are given by (arm, seed), as `archive.read` ret
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -92,9 +93,34 @@ def rates_table(table: str, records: Records) -> pd.DataFrame:
     return pd.DataFrame(map(row, grids))
 
 
+def choices_table(table: str, records: Records) -> pd.DataFrame:
+    """One row per arm of a table without finalists: the mean accuracy at each rate, the choice.
+
+    Accuracies in percent, on the validation split; the lead of the chosen rate over the next best
+    in points, paired by seed.
+    """
+
+    def row(name: str) -> dict:
+        arm, chosen = questions.ARMS[name], RATES[table]["chosen"][name]
+        scores = {r: _scores(name, r, table, records) for r in questions.grid(name, table)}
+        others = [found for rate, found in scores.items() if rate != chosen]
+        lead = interval(scores[chosen] - max(others, key=np.mean))
+        return {
+            "minibatch": arm.batch_size,
+            "images": arm.images,
+            "norm": row_name(arm),
+            "rate: accuracy (%)": "; ".join(f"{r:g}: {s.mean():.2f}" for r, s in scores.items()),
+            "chosen": f"{chosen:g}",
+            "lead over the next best": estimate(lead),
+        }
+
+    return pd.DataFrame(map(row, RATES[table]["chosen"]))
+
+
 def _scores(name: str, rate: float, table: str, records: Records) -> np.ndarray:
     """By seed, the accuracy on the validation split of an arm at this rate."""
-    more = MORE if rate in RATES[table]["finalists"][name] else ()
+    finalists = RATES[table].get("finalists", {}).get(name, ())
+    more = MORE if rate in finalists else ()
     arm = questions.candidate(name, rate)
     return np.array([accuracy(records[arm, seed]) for seed in (*CHOOSING, *more)])
 
@@ -126,26 +152,26 @@ def tuning_table(
 
 
 def correlations_table(
-    accuracies: pd.Series, first: pd.DataFrame, measures: dict[str, str]
+    scores: dict[str, pd.Series], first: pd.DataFrame, measures: dict[str, str]
 ) -> pd.DataFrame:
-    """One row per measure of the first step: its rank correlation with the accuracy by arm.
+    """One row per score and measure of the first step: their rank correlation over the arms.
 
-    Over all arms and within either start. first: `first_step.table` of these arms; measures: names
-    for its columns.
+    Over all arms and within either start. scores: by arm; first: `first_step.table` of the arms;
+    measures: names for its columns.
     """
-    parts = {f"all {len(accuracies)} arms": accuracies.index}
-    parts |= {
-        f"from {start}": [arm for arm in accuracies.index if arm.init == init]
-        for init, start in STARTS.items()
-    }
-    return pd.DataFrame(
-        {"measure": name}
-        | {
-            part: estimate(statistics.rank_correlation(first.loc[arms, measure], accuracies[arms]))
+
+    def row(score: str, measure: str) -> dict:
+        by_arm = scores[score]
+        parts = {"all arms": by_arm.index} | {
+            f"from {start}": [arm for arm in by_arm.index if arm.init == init]
+            for init, start in STARTS.items()
+        }
+        return {"of": score, "with": measures[measure]} | {
+            part: estimate(statistics.rank_correlation(first.loc[arms, measure], by_arm[arms]))
             for part, arms in parts.items()
         }
-        for measure, name in measures.items()
-    )
+
+    return pd.DataFrame(row(*pair) for pair in product(scores, measures))
 
 
 def _answer(row: pd.Series) -> str:

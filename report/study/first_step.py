@@ -27,9 +27,10 @@ def measure(arm: Arm, seed: int, profile: str) -> dict[str, float]:
     """Standard deviations, loss and relative gradients of the seed's first minibatch.
 
     convolution, hidden: of what these layers put out, before any norm; normalized: of what the
-    hidden ReLU sees; logits: of the logits; loss: in nats; "gradient, ...": the length of a
-    kernel's gradient over that of the kernel, so that the learning rate times it is how far the
-    first step goes. For one convolution.
+    hidden ReLU sees; logits: of the logits; "hidden, means": root mean square, over the hidden
+    units, of their means over the minibatch, before any norm; loss: in nats; "gradient, ...": the
+    length of a kernel's gradient over that of the kernel, so that the learning rate times it is how
+    far the first step goes. For one convolution.
     """
     network, images, labels = _start(arm, seed, profile)
     kernels = [v.value for v in network.trainable_variables if v.path.endswith("kernel")]
@@ -46,6 +47,9 @@ def measure(arm: Arm, seed: int, profile: str) -> dict[str, float]:
     gradients = zip(KERNELS, tape.gradient(loss, kernels), kernels, strict=True)
     return {
         **{name: float(tf.math.reduce_std(outputs[place])) for name, place in places.items()},
+        "hidden, means": float(
+            tf.norm(tf.reduce_mean(outputs[hidden], 0)) / outputs[hidden].shape[1] ** 0.5
+        ),
         "loss": float(loss),
         **{f"gradient, {name}": float(tf.norm(d) / tf.norm(w)) for name, d, w in gradients},
     }

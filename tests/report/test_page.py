@@ -79,9 +79,17 @@ def test_a_ledgers_rows_open_to_what_is_known_of_their_claims(records):
     opened = re.findall(r"<td[^>]*><details><summary>(.*?)</summary>(.*?)</details>", html, re.S)
     assert [summary.strip() for summary, _ in opened] == ["words of H1", "words of C1a"]
     parts = [re.findall(r"<strong>(.*?)</strong>", text) for _, text in opened]
-    assert parts == [["Reason.", "Prediction."], ["Tested.", "Reason.", "Prediction."]]
+    shown = ["Found.", "Reason.", "Prediction."]
+    assert parts == [shown, ["Tested.", *shown]]
     assert 'id="ledger-filter"' in html and 'id="lottery"' in html
     assert html.index('id="lottery"') < html.index("The static figure.")
+
+
+def test_what_was_found_is_said_beside_a_verdict_that_leaves_it_unsaid():
+    found = page_data.claims(verdicts.ledger(archive.read([archive.COMMITTED])))
+    assert found["H12"]["verdict"] == "REFUTED"
+    assert dict(found["H12"]["more"])["Found."] == "Higher, but within 0.2 points."
+    assert "Found." not in dict(found["C21"]["more"])
 
 
 def test_an_amendment_is_said_with_the_first_verdict(records):

@@ -170,6 +170,21 @@ def said(leads):
     return f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
 
 
+def test_without_finalists_a_choice_has_the_lead_over_the_next_best(monkeypatch):
+    monkeypatch.setitem(questions.RATES["B"], "chosen", {"bn_b8": 0.004})
+    found = {0.001: [81, 83, 82], 0.004: [84, 86, 85.5], 0.016: [84, 85, 86]}
+    made = [
+        record(seed, arm=questions.candidate("bn_b8", rate), test_accuracy=[value / 100])
+        for rate, values in found.items()
+        for seed, value in zip(questions.CHOOSING, values, strict=True)
+    ]
+    (row,) = answer_tables.choices_table("B", {r.key: r for r in made}).to_dict("records")
+    assert (row["minibatch"], row["images"], row["norm"]) == (8, 20_000, "BN")
+    assert row["rate: accuracy (%)"] == "0.001: 82.00; 0.004: 85.17; 0.016: 85.00"
+    assert row["chosen"] == "0.004"
+    assert row["lead over the next best"] == said([0, 1, -0.5]).replace("-", "−")
+
+
 def test_differences_name_their_arms_and_keep_their_order(choice):
     scores = {arm: 0.9 + i / 1000 for i, arm in enumerate(questions.of_family("R"))}
     rng = np.random.default_rng(3)
@@ -240,8 +255,10 @@ def test_correlations_are_over_all_arms_and_within_a_start():
     arms = [arm for arm in dict.fromkeys(arms)]
     first = pd.DataFrame({"loss": np.arange(len(arms))}, arms)
     scored = pd.Series([0 if arm.init == "he" else 10.0 for arm in arms], arms) + first["loss"] / 9
-    (row,) = answer_tables.correlations_table(scored, first, {"loss": "a loss"}).to_dict("records")
-    assert row["measure"] == "a loss"
+    scores, named = {"accuracy": scored, "its negative": -scored}, {"loss": "a loss"}
+    row, other = answer_tables.correlations_table(scores, first, named).to_dict("records")
+    assert (row["of"], row["with"]) == ("accuracy", "a loss") and other["of"] == "its negative"
+    assert other["from N(0, 0.1²)"].startswith("−1.00 (")
     assert row["from He's initialization"].startswith("+1.00 (")
     assert row["from N(0, 0.1²)"].startswith("+1.00 (")
-    assert not row[f"all {len(arms)} arms"].startswith("+1.00")
+    assert not row["all arms"].startswith("+1.00")

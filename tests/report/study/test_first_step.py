@@ -34,6 +34,8 @@ def test_without_a_norm_it_is_what_numpy_computes():
     assert {n: seen[n] for n in expected} == pytest.approx(
         {n: v.std() for n, v in expected.items()}, rel=1e-4
     )
+    means = np.sqrt(np.mean(hidden.mean(0) ** 2))
+    assert seen["hidden, means"] == pytest.approx(means, rel=1e-4)
 
 
 def test_the_loss_is_that_of_the_runs_first_minibatch():
