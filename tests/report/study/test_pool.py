@@ -13,7 +13,7 @@ from report.study import pool, provenance, worker
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """Trains, by a made-up worker of this version or another, the seeds; what was kept."""
+    """Trains, by a made-up worker of this version or another, the seeds; those kept, in order."""
 
     def train(changes, seeds=(0, 1, 2, 3)):
         def run(arms, seed):
@@ -27,8 +27,8 @@ def cluster(monkeypatch):
                 for record in pool.train([(SMALL, seed) for seed in seeds], executor):
                     kept.append(record.seed)
             except pool.RunFailed as error:
-                return kept, str(error)
-        return kept, ""
+                return sorted(kept), str(error)
+        return sorted(kept), ""
 
     return train
 
