@@ -122,7 +122,7 @@ def _scores(name: str, rate: float, table: str, records: Records) -> np.ndarray:
     finalists = RATES[table].get("finalists", {}).get(name, ())
     more = MORE if rate in finalists else ()
     arm = questions.candidate(name, rate)
-    return np.array([accuracy(records[arm, seed]) for seed in (*CHOOSING, *more)])
+    return np.array([accuracy(records[arm, seed]) for seed in (*CHOOSING[table], *more)])
 
 
 def tuning_table(

@@ -98,7 +98,7 @@ def of_questions() -> list[Experiment]:
         if name in questions.RATES:
             first, best = questions.candidates(name), questions.finalists(name)
             said = f"the choice of the learning rates of {name}"
-            found.append(Experiment(f"{name}_rates", first, questions.CHOOSING, said))
+            found.append(Experiment(f"{name}_rates", first, questions.CHOOSING[name], said))
             if best:
                 found.append(Experiment(f"{name}_finalists", best, questions.MORE, said))
         arms = questions.of_family(name)

@@ -12,8 +12,9 @@ from report.study.claims.book import BOOK
 ARMS = {name: Arm(**settings) for name, settings in BOOK["question_arms"].items()}
 RATES = BOOK["rates"]
 FIRST_SEED = 300
-# The seeds that rates are chosen with: at first, and more for the two best.
-CHOOSING, MORE = (400, 401, 402), (403, 404, 405, 406, 407)
+# The seeds that rates are chosen with: at first, by table, and more for the two best.
+CHOOSING = {name: tuple(range(400, 400 + table["seeds"])) for name, table in RATES.items()}
+MORE = (403, 404, 405, 406, 407)
 # The seeds of each family's runs.
 SEEDS = {
     name: tuple(range(FIRST_SEED, FIRST_SEED + family["seeds"]))

@@ -121,7 +121,7 @@ def choice(monkeypatch):
     for name in table["arms"]:
         for rate in questions.grid(name, "R"):
             more = questions.MORE if rate in (0.02, 0.04) else ()
-            for seed in (*questions.CHOOSING, *more):
+            for seed in (*questions.CHOOSING["R"], *more):
                 value = best[name].get(rate, 90) + (seed - 403.5) / 10 * (1 + 10 * rate)
                 arm = questions.candidate(name, rate)
                 lost = {"test_accuracy": [], "train_loss": [], "train_accuracy": [], "diverged": 3}
@@ -176,7 +176,7 @@ def test_without_finalists_a_choice_has_the_lead_over_the_next_best(monkeypatch)
     made = [
         record(seed, arm=questions.candidate("bn_b8", rate), test_accuracy=[value / 100])
         for rate, values in found.items()
-        for seed, value in zip(questions.CHOOSING, values, strict=True)
+        for seed, value in zip(questions.CHOOSING["B"], values, strict=True)
     ]
     (row,) = answer_tables.choices_table("B", {r.key: r for r in made}).to_dict("records")
     assert (row["minibatch"], row["images"], row["norm"]) == (8, 20_000, "BN")
