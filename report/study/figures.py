@@ -108,10 +108,10 @@ def draw_seeds_and_mean(ax, arm: Arm, curves: pd.DataFrame) -> None:
         ax.fill_between(curves.index, low, high, color=style(arm)["color"], alpha=0.35, linewidth=0)
 
 
-def per_step(records: Sequence[Record], window: int = 3) -> Figure:
+def per_step(records: Sequence[Record]) -> Figure:
     """Minibatch loss every 10 steps: a running mean of the seeds' mean; a few seeds faint."""
     figure, ax = plt.subplots(figsize=(8, 4))
-    draw_losses(ax, records, window)
+    draw_losses(ax, records, window=3)
     ax.legend(fontsize="small")
     return figure
 
@@ -136,26 +136,26 @@ def log_ticks(axis, multiples: Sequence[float] = (1, 2, 5)) -> None:
     axis.set_minor_formatter("")
 
 
-def over_archive(run: Record, records: Sequence[Record], window: int = 5) -> Figure:
+def over_archive(run: Record, records: Sequence[Record]) -> Figure:
     """A run's minibatch losses over those of archived runs: of each arm the range of its seeds."""
     figure, ax = plt.subplots(figsize=(8, 4))
     steps = len(run.loss_every_10)
     for arm, runs in by_arm(records).items():
-        curves = _smooth([r.loss_every_10[:steps] for r in runs], window)
+        curves = _smooth(r.loss_every_10[:steps] for r in runs)
         low, high = curves.quantile(0.05, axis=1), curves.quantile(0.95, axis=1)
         label = f"{arm.label}, nine of ten seeds"
         ax.fill_between(curves.index, low, high, alpha=0.3, label=label, color=style(arm)["color"])
     label = f"{run.arm.label}, seed {run.seed}, here"
-    ax.plot(_smooth([run.loss_every_10], window), color="black", linewidth=1.8, label=label)
+    ax.plot(_smooth([run.loss_every_10]), color="black", linewidth=1.8, label=label)
     ax.set(xlabel="step (minibatches of 100 images)", ylabel="training loss (nats)", yscale="log")
     ax.legend(fontsize="small")
     plt.close(figure)  # or a notebook would show it twice
     return figure
 
 
-def _smooth(losses: Sequence[Sequence[float]], window: int) -> pd.DataFrame:
-    """Running means of losses every 10 steps, a column per run."""
-    columns = pd.DataFrame(losses).T.rolling(window, min_periods=1).mean()
+def _smooth(losses: Iterable[Sequence[float]]) -> pd.DataFrame:
+    """Running means of five losses, taken every 10 steps, a column per run."""
+    columns = pd.DataFrame(losses).T.rolling(5, min_periods=1).mean()
     return columns.set_index(10 * columns.index)
 
 
@@ -180,10 +180,10 @@ def _seeds_over_mean(ax, row: int, seeds: pd.Series, color: str) -> None:
     ax.plot(mean.mean, below, "|", color=color, markersize=9)
 
 
-def classes(images: data.Dataset, per_class: int = 12) -> Figure:
-    """A row of training images for each class."""
+def classes(images: data.Dataset) -> Figure:
+    """A row of twelve training images for each class."""
     figure, axes = plt.subplots(1, 1, figsize=(7.4, 5.4))
-    rows = [images.train_images[images.train_labels == label][:per_class] for label in range(10)]
+    rows = [images.train_images[images.train_labels == label][:12] for label in range(10)]
     mosaic = np.concatenate([np.concatenate(list(row[..., 0]), 1) for row in rows])
     axes.imshow(mosaic, cmap="gray_r", interpolation="nearest")
     axes.set(xticks=[], yticks=14 + 28 * np.arange(10), yticklabels=data.CLASS_NAMES)

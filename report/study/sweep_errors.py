@@ -90,7 +90,7 @@ def means(records: Iterable[Record], setting: str) -> pd.DataFrame:
     return table(records).pivot_table(index=setting, columns="mode", values="error", sort=False)
 
 
-def survived(records: Iterable[Record], setting: str, limit: float = 50) -> pd.Series:
-    """The highest value of the setting, by mode, at which every seed's error is below the limit."""
+def survived(records: Iterable[Record], setting: str) -> pd.Series:
+    """The highest value of the setting, by mode, at which every seed's error is below 50 %."""
     worst = table(records).groupby(["mode", setting])["error"].max()
-    return worst[worst < limit].reset_index().groupby("mode")[setting].max()
+    return worst[worst < 50].reset_index().groupby("mode")[setting].max()

@@ -49,8 +49,8 @@ def test_final_accuracies_draws_every_seed_its_mean_and_the_published_run():
 
 def test_classes_shows_a_row_of_each():
     images = data.load("quick")
-    (ax,) = figures.classes(images, per_class=4).axes
+    (ax,) = figures.classes(images).axes
     mosaic = np.asarray(ax.images[0].get_array())
-    assert mosaic.shape == (280, 112)
+    assert mosaic.shape == (280, 336)
     third = images.train_images[images.train_labels == 2][0, ..., 0]
     np.testing.assert_array_equal(mosaic[56:84, :28], third)
