@@ -29,7 +29,7 @@ def read(name: str = "") -> pd.DataFrame:
 def against_peers(table: pd.DataFrame) -> Figure:
     """One panel a norm: median milliseconds a step by contender, with lowest and highest block."""
     norms = list(dict.fromkeys(table["norm"]))
-    figure, axes = plt.subplots(-(-len(norms) // 2), 2, figsize=(10.4, 6), sharex=True)
+    figure, axes = plt.subplots(-(-len(norms) // 3), 3, figsize=(10.4, 4.2), sharex=True)
     for ax, norm in zip(axes.flat, norms, strict=False):
         _bars(ax, norm, table[table["norm"] == norm].dropna(subset=["lowest"]))
     for empty in axes.flat[len(norms) :]:
@@ -57,7 +57,7 @@ def parts(table: pd.DataFrame) -> Figure:
     """One bar an arm: the milliseconds of each part of a step, the norm in the arm's colour."""
     wide = table.pivot_table(index="arm", columns="part", values="ms", sort=False).fillna(0)
     shades = {part: shade for part, shade in PARTS.items() if part in wide}
-    figure, ax = plt.subplots(figsize=(8, 0.5 * len(wide) + 1.4))
+    figure, ax = plt.subplots(figsize=(10.4, 0.36 * len(wide) + 1.2))
     left = np.zeros(len(wide))
     for part, shade in shades.items():
         ax.barh(wide.index, wide[part], left=left, color=str(1 - shade), label=part)

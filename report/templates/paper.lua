@@ -45,7 +45,7 @@ local function unbroken(inlines)
     local text = inline.t == 'Str' and inline.text or ''
     inside = inside or text:match('^%(%+%d') or text:match('^%(−%d')
     if inside and (inline.t == 'Space' or inline.t == 'SoftBreak') then inlines[number] = pandoc.Str '\u{a0}' end
-    if text:match('%)$') then inside = false end
+    if text:match '%)' then inside = false end -- a comma may follow
   end
   return inlines
 end

@@ -165,6 +165,12 @@ def test_links_of_the_paper_lead_to_its_parts_or_to_references(paper):
     assert len(names) > 5 and names <= set(paper.named_destinations)
 
 
+def test_an_interval_stands_on_one_line_and_what_follows_may_stand_on_the_next(texts):
+    written = " ".join(texts)
+    assert len(re.findall(r"\([+−][\d.]+\xa0to\xa0[+−][\d.]+\)", written)) > 50
+    assert not re.findall(r"\)\S*\xa0", written)
+
+
 IOFFE, BA = (
     f"[{name}](https://doi.org/10.48550/arXiv.{number})"
     for name, number in (("Ioffe & Szegedy 2015", "1502.03167"), ("Ba 2016", "1607.06450"))
