@@ -147,7 +147,7 @@ def _execute(notebook: Path, folder: Path) -> NotebookNode:
 
 
 def _tidy(notebook: NotebookNode) -> NotebookNode:
-    """Leave in the metadata what JupyterLab would write, so that a reader's changes stand out."""
+    """Leave what JupyterLab would write when it runs all, so that a reader's changes stand out."""
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     notebook.metadata = {
         "kernelspec": kernel,
@@ -158,6 +158,10 @@ def _tidy(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         clean(cell)
+    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
+        for part in (cell, *cell.outputs):  # what is skipped here is counted where all is run
+            if part.get("execution_count"):
+                part.execution_count = number
     return notebook
 
 
