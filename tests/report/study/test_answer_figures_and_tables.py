@@ -73,6 +73,35 @@ def test_a_run_that_diverged_is_no_dot(records, found):
     assert counts == [29, *[30] * 21]
 
 
+def test_gains_after_a_short_and_a_long_training_stand_in_the_row_of_their_norm(monkeypatch):
+    rng, found, expected = np.random.default_rng(41), [], {}
+    for family, fill in (("R20", "full"), ("R", "none")):
+        table = questions.RATES[family]
+        monkeypatch.setitem(table, "chosen", dict.fromkeys(table["arms"], 0.04))
+        values = {
+            arm: rng.normal(90, 0.3, len(SEEDS[family])) for arm in questions.of_family(family)
+        }
+        made = [
+            record(seed, arm=arm, test_accuracy=[value / 100])
+            for arm, scores in values.items()
+            for seed, value in zip(SEEDS[family], scores, strict=True)
+        ]
+        found.append(answers.answers(family, {r.key: r for r in made}))
+        (none,) = (scores for arm, scores in values.items() if arm.norm == "none")
+        expected |= {
+            (answer_tables.row_name(arm), fill): (scores - none).mean()
+            for arm, scores in values.items()
+            if arm.norm != "none"
+        }
+    (ax,) = answer_figures.durations(*found).axes
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    shift = {"none": -0.17, "full": 0.17}
+    drawn = {(names[round(y - shift[fill])], fill): x[0] for (y, fill), x in marks(ax, "o").items()}
+    assert len(names) == 5 and drawn == {key: pytest.approx(x) for key, x in expected.items()}
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["after 4 epochs", "after 20 epochs"]
+
+
 def test_the_table_has_both_gains_and_how_far_they_differ(records, found):
     table = answer_tables.gains_table(found).set_index("norm")
     assert len(table) == 10
