@@ -17,7 +17,7 @@ from report.study.record import Record
 from report.study.statistics import rank_correlation
 
 FILLS = dict(zip(STARTS, ("none", "full"), strict=True))
-HALF = 0.17  # of the way between the two starts of a row
+HALF = 0.17  # of the way between the two marks of a row
 SPAN = 4.6  # points of accuracy that an axis of learning rates shows
 
 

@@ -107,7 +107,7 @@ def choices_table(table: str, records: Records) -> pd.DataFrame:
         lead = interval(scores[chosen] - max(others, key=np.mean))
         return {
             "minibatch": arm.batch_size,
-            "images": arm.images,
+            "images": questions.candidate(name, chosen).images,
             "norm": row_name(arm),
             "rate: accuracy (%)": "; ".join(f"{r:g}: {s.mean():.2f}" for r, s in scores.items()),
             "chosen": f"{chosen:g}",

@@ -33,7 +33,7 @@ def against_peers(table: pd.DataFrame) -> Figure:
     for ax, norm in zip(axes.flat, norms, strict=False):
         _bars(ax, norm, table[table["norm"] == norm].dropna(subset=["lowest"]))
     for empty in axes.flat[len(norms) :]:
-        empty.set_axis_off()
+        empty.remove()
     axes.flat[0].set(xlim=(0, None))
     figure.supxlabel("milliseconds per step (minibatches of 100 images)", fontsize="medium")
     return figure

@@ -34,8 +34,10 @@ for kind in ("figures", "tables"):
 def folder(tmp_path):
     """A small repository with two notebooks, the first of which writes a table."""
     (tmp_path / "notebooks").mkdir()
-    for name, source in (("00_a", WRITE), ("01_b", "print(6 * 7)")):
-        cells = [new_markdown_cell(f"# Title {name}"), new_code_cell(source)]
+    skipped = new_code_cell("1 / 0", metadata={"tags": ["try-it"]})
+    for name, sources in (("00_a", [WRITE]), ("01_b", ["skipped", "6 * 7", "print(_)"])):
+        code = [skipped if source == "skipped" else new_code_cell(source) for source in sources]
+        cells = [new_markdown_cell(f"# Title {name}"), *code]
         nbformat.write(new_notebook(cells=cells), tmp_path / "notebooks" / f"{name}.ipynb")
     return tmp_path
 
@@ -60,7 +62,10 @@ def test_build_leaves_the_notebooks_and_publish_renews_them(folder, capsys):
     assert {file.name for file in tables.iterdir()} == kept
     assert pd.read_csv(tables / "runs.csv")["seed"].tolist() == [5]
     published = nbformat.read(folder / "notebooks" / "01_b.ipynb", 4)
-    assert published.cells[1].execution_count == 1 and published.cells[1].outputs[0].text == "42\n"
+    _, skipped, computed, said = published.cells
+    assert skipped.execution_count is None and skipped.outputs == []
+    assert computed.execution_count == computed.outputs[0].execution_count == 2
+    assert said.execution_count == 3 and said.outputs[0].text == "42\n"
     made = folder / "report" / "build"
     for name in ("report.pdf", "slides.pdf"):
         assert (folder / "report" / name).read_bytes() == (made / name).read_bytes()

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from report.study.claims.book import BOOK
+from report.study.experiments import EXPERIMENTS
 
 ROOT = Path(__file__).parents[2]
 TABLES = ROOT / "report" / "tables"
@@ -55,6 +56,16 @@ def test_published_sentences_are_counted_as_the_ledger_counts_them(start):
         "UNTESTABLE-AS-STATED": r"(\d+) (?:untestable|cannot be tested)",
     }
     found = {verdict: re.findall(pattern, told) for verdict, pattern in said.items()}
-    assert all(numbers in ([], [str(counts[verdict])]) for verdict, numbers in found.items())
-    assert found["SUPPORTED"] and found["REFUTED"] and found["INCONCLUSIVE"]
+    assert found == {verdict: [str(counts[verdict])] for verdict in said}
     assert re.search(r"(?:Of|makes) (\d+)", told)[1] == str(counts.sum())
+
+
+def test_the_changelog_counts_the_questions_and_their_runs():
+    (runs, asked) = re.search(
+        r"Which norm, when and why: (\d \d{3}) runs,.* answer (\d+) questions",
+        text(ROOT / "CHANGELOG.md"),
+    ).groups()
+    families = [e for name, e in EXPERIMENTS.items() if name.split("_")[0] in BOOK["families"]]
+    trained = {(arm, seed) for family in families for arm in family.arms for seed in family.seeds}
+    assert int(runs.replace(" ", "")) == len(trained)
+    assert int(asked) == len(BOOK["questions"])

@@ -47,6 +47,7 @@ def test_is_valid_and_executed_from_top_to_bottom(notebook):
     nbformat.validate(notebook)
     for number, cell in enumerate(code(notebook), 1):  # as JupyterLab counts when it runs all
         assert cell.execution_count == (None if "try-it" in tags(cell) else number)
+        assert all(o.get("execution_count", number) == number for o in cell.outputs)
 
 
 @every_notebook

@@ -16,11 +16,11 @@ RESAMPLES = 9999
 CHUNK = 250  # replicates at once: 20 MB for 10 000 test images
 
 
-def sign_flip(differences: Sequence[float], seed: int = 0) -> float:
+def sign_flip(differences: Sequence[float]) -> float:
     """The two-sided p of a mean of 0: how often random signs give a mean as far from it."""
     test = permutation_test(
         (differences,), np.mean, permutation_type="samples", vectorized=True,
-        n_resamples=RESAMPLES, rng=np.random.default_rng(seed),
+        n_resamples=RESAMPLES, rng=np.random.default_rng(0),
     )  # fmt: skip
     return float(test.pvalue)
 
@@ -30,22 +30,20 @@ def signed_ranks(differences: Sequence[float]) -> float:
     return float(wilcoxon(differences).pvalue)
 
 
-def bca(differences: Sequence[float], seed: int = 0) -> tuple[float, float]:
+def bca(differences: Sequence[float]) -> tuple[float, float]:
     """The 95 % BCa bootstrap interval of the mean. Source: Efron 1987."""
-    found = bootstrap(
-        (differences,), np.mean, n_resamples=RESAMPLES, rng=np.random.default_rng(seed)
-    )
+    found = bootstrap((differences,), np.mean, n_resamples=RESAMPLES, rng=np.random.default_rng(0))
     return tuple(map(float, found.confidence_interval))
 
 
-def two_way(differences: np.ndarray, seed: int = 0, resamples: int = 2000) -> tuple[float, float]:
+def two_way(differences: np.ndarray, resamples: int = 2000) -> tuple[float, float]:
     """The 95 % interval of the mean over other seeds and other test images alike.
 
     differences: (seeds, images), correct of one arm less correct of the other. Both are drawn
     again with replacement, percentiles of the replicates' means. It errs on the wide side. Source:
     Owen 2007, the pigeonhole bootstrap.
     """
-    rng, (seeds, images) = np.random.default_rng(seed), differences.shape
+    rng, (seeds, images) = np.random.default_rng(0), differences.shape
     means = [_replicates(differences, rng, CHUNK) for _ in range(resamples // CHUNK)]
     low, high = np.percentile(np.concatenate(means), (2.5, 97.5)) / (seeds * images)
     return float(low), float(high)

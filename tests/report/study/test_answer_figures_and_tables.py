@@ -89,15 +89,22 @@ def test_gains_after_a_short_and_a_long_training_stand_in_the_row_of_their_norm(
         found.append(answers.answers(family, {r.key: r for r in made}))
         (none,) = (scores for arm, scores in values.items() if arm.norm == "none")
         expected |= {
-            (answer_tables.row_name(arm), fill): (scores - none).mean()
+            (answer_tables.row_name(arm), fill): interval(scores - none)
             for arm, scores in values.items()
             if arm.norm != "none"
         }
     (ax,) = answer_figures.durations(*found).axes
     names = [label.get_text() for label in ax.get_yticklabels()]
     shift = {"none": -0.17, "full": 0.17}
-    drawn = {(names[round(y - shift[fill])], fill): x[0] for (y, fill), x in marks(ax, "o").items()}
-    assert len(names) == 5 and drawn == {key: pytest.approx(x) for key, x in expected.items()}
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 2]
+    bars = {round(line.get_ydata()[0], 2): tuple(line.get_xdata()) for line in lines}
+    drawn = {
+        (names[round(y - shift[fill])], fill): (x[0], *bars[y])
+        for (y, fill), x in marks(ax, "o").items()
+    }
+    ends = {key: pytest.approx((i.mean, i.low, i.high)) for key, i in expected.items()}
+    assert len(names) == 5 and drawn == ends
+    assert (ax.patches[0].get_x(), ax.patches[0].get_width()) == (-0.2, 0.4)
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == ["after 4 epochs", "after 20 epochs"]
 

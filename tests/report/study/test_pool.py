@@ -13,7 +13,7 @@ from report.study import pool, provenance, worker
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """Trains, by a made-up worker of this version or another, the seeds; those kept, in order."""
+    """Trains, by a made-up worker of this version or another, the seeds; those kept, sorted."""
 
     def train(changes, seeds=(0, 1, 2, 3)):
         def run(arms, seed):

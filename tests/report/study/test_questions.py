@@ -1,5 +1,7 @@
 """The questions on which norm, when and why: that they are whole, and how rates are chosen."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,18 @@ def test_rates_are_chosen_on_the_validation_split_with_seeds_of_their_own():
         candidates = questions.candidates(name)
         assert all(arm.scored_on == "validation" for arm in candidates)
         assert set(questions.finalists(name)) <= set(candidates)
+        assert not {*questions.MORE} & {*questions.CHOOSING[name]}
+
+
+def test_grids_go_on_by_their_factor_and_r20s_begins_at_the_rates_of_r():
+    for table in RATES:
+        for name in RATES[table]["arms"]:
+            rates = questions.grid(name, table)
+            factors = {round(b / a, 6) for a, b in pairwise(rates)}
+            assert factors == {4 if table == "B" else 2}, name
+    for name, rates in RATES["R20"]["grid"].items():
+        rate = RATES["R"]["chosen"][name.replace("_20", "_he")]
+        assert rates == [rate, 2 * rate, 4 * rate]
 
 
 def test_an_arm_is_trained_at_its_chosen_rate_once_all_are_chosen(monkeypatch):
