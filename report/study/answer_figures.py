@@ -133,7 +133,7 @@ def rates(records: Sequence[Record], chosen: Mapping[Arm, float]) -> Figure:
     """
     scores = sweep_errors.table(records).assign(accuracy=lambda runs: 100 - runs["error"])
     places = sorted(scores["placement"].unique())
-    size = {"figsize": (10.4, 3.9), "squeeze": False}
+    size = {"figsize": (10.4, 3.4), "squeeze": False}
     figure, panels = plt.subplots(1, len(places), sharex=True, sharey=True, **size)
     top = scores["accuracy"].max() + 0.2
     for ax, place in zip(panels[0], places, strict=True):

@@ -97,7 +97,7 @@ def accuracy_by_error(ledger: pd.DataFrame, errors: dict[str, float]) -> Figure:
 
     The band is the largest of the claims' margins.
     """
-    figure, ax = plt.subplots(figsize=(7.5, 4))
+    figure, ax = plt.subplots(figsize=(7.5, 3.2))
     margin = ledger["margin"].max()
     ax.axhspan(-margin, margin, color=BAND, linewidth=0)
     ax.axhline(0, color=GREY, linewidth=0.8)

@@ -61,7 +61,7 @@ def _draw(ax, arm: Arm, rows: pd.DataFrame, column: str) -> None:
 
 def sharpness(records: Sequence[Record]) -> Figure:
     """The Hessian's largest eigenvalue against the step, with the stability threshold."""
-    figure, ax = plt.subplots(figsize=(8, 4.2))
+    figure, ax = plt.subplots(figsize=(8, 3.5))
     for arm, rows in _arms(probe_results.measured(records)):
         _draw(ax, arm, rows, "sharpness")
     ax.axhline(probe_results.threshold(records[0].arm), color="black", linewidth=0.8)

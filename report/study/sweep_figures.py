@@ -34,7 +34,7 @@ def against(
 
     stars: for a mode, the value of the setting that has a star.
     """
-    figure, ax = plt.subplots(figsize=(10.4, 3.9))
+    figure, ax = plt.subplots(figsize=(10.4, 3.4))
     groups = _groups(records, "mode", "evaluation")
     for place, (arm, runs) in enumerate(groups):
         beside = 1.04 ** (place - len(groups) / 2)  # each other, not upon
