@@ -18,7 +18,7 @@ def lengths(records: Sequence[Record]) -> Figure:
     """One column per kernel: (g / norm(v))**2 with WN above, and the length of w and of v below."""
     found = probe_results.measured(records)
     figure, axes = plt.subplots(
-        2, len(probe_results.KERNELS), figsize=(10.4, 6.4), sharex=True, squeeze=False
+        2, len(probe_results.KERNELS), figsize=(10.4, 5.6), sharex=True, squeeze=False
     )
     for (above, below), kernel in zip(axes.T, probe_results.KERNELS, strict=True):
         above.axhline(1, color="black", linewidth=0.8)
@@ -87,7 +87,7 @@ def predictiveness(records: Sequence[Record]) -> Figure:
     found = probe_results.along_gradient(records)
     norms = [(arm, rows) for arm, rows in _arms(found) if arm != NONE]
     figure, axes = plt.subplots(
-        3, len(norms), figsize=(10.4, 6.4), sharex=True, sharey="row", squeeze=False
+        3, len(norms), figsize=(10.4, 5.6), sharex=True, sharey="row", squeeze=False
     )
     for column, (arm, rows) in zip(axes.T, norms, strict=True):
         _against_none(column, arm, rows, found[found["arm"] == NONE])
