@@ -87,7 +87,7 @@ def predictiveness(records: Sequence[Record]) -> Figure:
     found = probe_results.along_gradient(records)
     norms = [(arm, rows) for arm, rows in _arms(found) if arm != NONE]
     figure, axes = plt.subplots(
-        3, len(norms), figsize=(10.4, 5.6), sharex=True, sharey="row", squeeze=False
+        3, len(norms), figsize=(10.4, 6.4), sharex=True, sharey="row", squeeze=False
     )
     for column, (arm, rows) in zip(axes.T, norms, strict=True):
         _against_none(column, arm, rows, found[found["arm"] == NONE])

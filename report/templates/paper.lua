@@ -171,6 +171,7 @@ function Pandoc(document)
   local small = compact(amendments(document.blocks))
   document.blocks = document.blocks:walk {
     Div = function(div)
+      if div.identifier == 'refs' then return between('#[#set text(0.85em)', { div }, ']') end
       if not div.classes:includes('ledger') then return end
       return between('#[#show table: set text(7.5pt)', div.content:walk { Table = small }, ']')
     end,
