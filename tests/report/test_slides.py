@@ -2,11 +2,13 @@
 
 import re
 import shutil
+from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import pytest
+from pypdf import PdfReader
 
 import lab
 from report import exporters, slides
@@ -54,6 +56,20 @@ def shown():
 def test_there_are_ten():
     assert len(SLIDES) == 10 and SOURCE.count("#slide(") == 10
     assert sum("shows" in named(slide) for slide in SLIDES) == 8
+
+
+def test_nothing_runs_over_the_foot_of_a_slide():
+    pages = PdfReader(REPORT / "slides.pdf").pages
+    assert len(pages) == 10
+    for number, page in enumerate(pages, 1):
+        lines = defaultdict(list)
+
+        def note(text, matrix, *_, lines=lines):
+            lines[round(matrix[5])].append(text.strip())
+
+        page.extract_text(visitor_text=note)
+        foot, above, *_ = sorted(height for height, texts in lines.items() if any(texts))
+        assert str(number) in lines[foot] and above > foot + 15
 
 
 @every_slide
