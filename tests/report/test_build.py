@@ -34,10 +34,8 @@ for kind in ("figures", "tables"):
 def folder(tmp_path):
     """A small repository with two notebooks, the first of which writes a table."""
     (tmp_path / "notebooks").mkdir()
-    skipped = new_code_cell("1 / 0", metadata={"tags": ["try-it"]})
-    for name, sources in (("00_a", [WRITE]), ("01_b", ["skipped", "6 * 7", "print(_)"])):
-        code = [skipped if source == "skipped" else new_code_cell(source) for source in sources]
-        cells = [new_markdown_cell(f"# Title {name}"), *code]
+    for name, source in (("00_a", WRITE), ("01_b", "print(6 * 7)")):
+        cells = [new_markdown_cell(f"# Title {name}"), new_code_cell(source)]
         nbformat.write(new_notebook(cells=cells), tmp_path / "notebooks" / f"{name}.ipynb")
     return tmp_path
 
@@ -62,14 +60,22 @@ def test_build_leaves_the_notebooks_and_publish_renews_them(folder, capsys):
     assert {file.name for file in tables.iterdir()} == kept
     assert pd.read_csv(tables / "runs.csv")["seed"].tolist() == [5]
     published = nbformat.read(folder / "notebooks" / "01_b.ipynb", 4)
-    _, skipped, computed, said = published.cells
-    assert skipped.execution_count is None and skipped.outputs == []
-    assert computed.execution_count == computed.outputs[0].execution_count == 2
-    assert said.execution_count == 3 and said.outputs[0].text == "42\n"
+    assert published.cells[1].execution_count == 1 and published.cells[1].outputs[0].text == "42\n"
     made = folder / "report" / "build"
     for name in ("report.pdf", "slides.pdf"):
         assert (folder / "report" / name).read_bytes() == (made / name).read_bytes()
     assert (tables / "a.csv").read_text() == "1"
+
+
+def test_a_cell_to_try_is_skipped_and_counted(folder):
+    cells = [new_code_cell("1 / 0", metadata={"tags": ["try-it"]}), new_code_cell("6 * 7")]
+    path = folder / "notebooks" / "01_b.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Title"), *cells]), path)
+    assert build.main(["--profile", "quick", "--root", str(folder)]) == 0
+    built = nbformat.read(folder / "report" / "build" / "notebooks" / "01_b.ipynb", 4)
+    _, skipped, computed = built.cells
+    assert skipped.execution_count is None and skipped.outputs == []
+    assert computed.execution_count == computed.outputs[0].execution_count == 2
 
 
 HOSTILE = """import matplotlib.pyplot as plt
